@@ -1,0 +1,7 @@
+"""`python -m hfllm` is `hfllm`."""
+
+import sys
+
+from hfllm.cli import main
+
+sys.exit(main())
