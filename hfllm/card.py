@@ -1,0 +1,76 @@
+"""The card of a run folder: README.md, made from the receipt, so that it says only what happened."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+KIND = {"world": "dataset", "tokenizer": "tokenizer"}
+
+
+def render(receipt: dict[str, Any]) -> str:
+    """Markdown with the front matter that the Hub reads: what was made, from what, with which numbers."""
+    stage, values = receipt["stage"], receipt["values"]
+    front = (
+        {"library_name": "transformers", "tags": ["hfllm", stage]}
+        if stage not in KIND
+        else {"tags": ["hfllm", KIND[stage]]}
+    )
+    return "\n".join(
+        [
+            "---",
+            yaml.safe_dump(front, sort_keys=False).strip(),
+            "---",
+            f"# {str(values['output_dir']).rstrip('/').split('/')[-1]}",
+            "",
+            f"Made by the stage `{stage}` of hfllm from the recipe `{receipt['recipe']}`",
+            f"in {receipt['seconds']:.0f} seconds on {receipt['machine']}, {receipt['num_processes']} process(es), "
+            f"finished {receipt['finished']}.",
+            "",
+            "## Numbers",
+            "",
+            *_table(("what", "value"), _flat(receipt["numbers"])),
+            "",
+            "## Recipe",
+            "",
+            "```yaml",
+            yaml.safe_dump(values, sort_keys=False, allow_unicode=True).strip(),
+            "```",
+            "",
+            "## Made from",
+            "",
+            *[f"- `{path}` ({fingerprint})" for path, fingerprint in receipt["inputs"].items()],
+            "" if receipt["inputs"] else "Nothing on this disk: the recipe alone.",
+            "",
+            "## Versions",
+            "",
+            ", ".join(f"{name} {version}" for name, version in receipt["versions"].items()),
+            "",
+        ]
+    )
+
+
+def _table(head: tuple[str, str], rows: list[tuple[str, Any]]) -> list[str]:
+    return [f"| {head[0]} | {head[1]} |", "|---|---|", *[f"| {name} | {_number(value)} |" for name, value in rows]]
+
+
+def _flat(numbers: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """{"rows": {"a": 1}} -> [("rows a", 1)]; lists and long texts stay in run.json."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in numbers.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{name} ")
+        elif not isinstance(value, list):
+            rows.append((f"{prefix}{name}", value))
+    return rows
+
+
+def _number(value: Any) -> str:
+    return (
+        f"{value:,.4g}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int) and not isinstance(value, bool)
+        else str(value)
+    )

@@ -1,0 +1,217 @@
+"""The receipt of a run folder: run.json, written last, says that a stage finished, from what, and with what numbers.
+
+    output_dir/run.started.json   written first: recipe and inputs of a run that is not finished
+    output_dir/run.json           written last: the same with versions, seconds, memory and final numbers
+    output_dir/README.md          the card, made from the receipt
+    output_dir.previous/          what an earlier, different recipe wrote there: one generation is kept
+
+A folder with run.json is finished; one with run.started.json of the same recipe and inputs is resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from hfllm import card, data
+from hfllm.errors import UserMistake
+
+if TYPE_CHECKING:
+    from hfllm.recipe import Recipe
+
+FINISHED, STARTED = "run.json", "run.started.json"
+LIBRARIES = ("hfllm", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers")
+NOT_COMPARED = {"launch"}  # how a stage is started does not change what it makes
+
+
+def reason_to_run(recipe: Recipe) -> str | None:
+    """Why the stage must run; None when its folder is finished and nothing changed since."""
+    folder = recipe.output_dir
+    if finished := load(folder / FINISHED):
+        return _difference(finished, recipe)
+    if started := load(folder / STARTED):
+        change = _difference(started, recipe)
+        return f"cut off, and then {change}" if change else "cut off: resumes"
+    return "not run yet"
+
+
+def is_up_to_date(recipe: Recipe) -> bool:
+    """Whether the stage is finished with this recipe and these inputs."""
+    return reason_to_run(recipe) is None
+
+
+@contextmanager
+def writing(recipe: Recipe, *, fresh: bool = False) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Around a stage: makes its folder ready, gives a function for the final numbers, then writes card and receipt.
+
+    Only the first process of a launch writes. Raises `UserMistake` when `output_dir` holds what no stage wrote, or
+    when another run is writing to it."""
+    if os.environ.get("RANK", "0") != "0":
+        yield lambda numbers: None
+        return
+    folder = recipe.output_dir
+    with _alone(folder):
+        yield from _write_around(recipe, folder, fresh)
+
+
+def _write_around(recipe: Recipe, folder: Path, fresh: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    _make_ready(recipe, fresh)
+    begun = time.monotonic()
+    inputs = _inputs(recipe)
+    _write_json(folder / STARTED, {"stage": recipe.stage, "values": recipe.values, "inputs": inputs})
+    numbers: dict[str, Any] = {}
+    yield numbers.update
+    receipt = {
+        "stage": recipe.stage,
+        "recipe": str(recipe.path),
+        "values": recipe.values,
+        "overrides": recipe.overrides,
+        "inputs": inputs,
+        "numbers": numbers,
+        "seconds": round(time.monotonic() - begun, 1),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "num_processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_environment(),
+    }
+    (folder / "README.md").write_text(card.render(receipt), encoding="utf-8")
+    _write_json(folder / FINISHED, receipt)
+    (folder / STARTED).unlink()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two runs must not write to one folder. The lock falls with its process, however that ends."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserMistake(f"{folder}: another run is writing to this folder; wait for it, or end it first.") from None
+    with lock:
+        yield
+
+
+def load(file: Path) -> dict[str, Any] | None:
+    """A receipt; None when there is none."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+
+def read_paths(recipe: Recipe) -> list[str]:
+    """The texts of a recipe that may name what it reads, however deep; keys `..._dir` name folders to write."""
+    return sorted(set(_texts(recipe.values)))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, item in value.items():
+                if not str(key).endswith("_dir"):
+                    yield from _texts(item)
+        case list():
+            for item in value:
+                yield from _texts(item)
+
+
+def _make_ready(recipe: Recipe, fresh: bool) -> None:
+    """An empty folder, or the unfinished one of the same recipe; anything else of ours is moved aside."""
+    folder = recipe.output_dir
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / FINISHED).exists() and not (folder / STARTED).exists():
+            raise UserMistake(
+                f"{recipe.path}: output_dir  {folder} holds files that no stage wrote; name another folder."
+            )
+        if fresh or reason_to_run(recipe) != "cut off: resumes":
+            _move_aside(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _move_aside(folder: Path) -> None:
+    previous = folder.with_name(folder.name + ".previous")
+    if previous.exists():
+        shutil.rmtree(previous)
+    folder.rename(previous)
+
+
+def _difference(receipt: dict[str, Any], recipe: Recipe) -> str | None:
+    """What changed since the receipt, in words; None for nothing."""
+    old, new = receipt["values"], json.loads(json.dumps(recipe.values))
+    for key in [*new, *old]:
+        if key not in NOT_COMPARED and old.get(key) != new.get(key):
+            return f"{key} changed"
+    inputs = _inputs(recipe)
+    for path in inputs:
+        if receipt["inputs"].get(path) != inputs[path]:
+            return f"{path} changed"
+    return None
+
+
+def _inputs(recipe: Recipe) -> dict[str, str]:
+    """A fingerprint of all on this disk that the recipe names: of its receipt, or of its files' sizes and times."""
+    paths = {text: Path(os.path.expanduser(text)) for text in read_paths(recipe) if text}
+    return {text: _fingerprint(path) for text, path in paths.items() if _exists(path)}
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a text too long to be a file name, such as a prompt
+        return False
+
+
+def _fingerprint(path: Path) -> str:
+    for folder in (path, *path.parents):
+        if (folder / FINISHED).exists():
+            return hashlib.sha256((folder / FINISHED).read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(data.stamps(path)).encode()).hexdigest()[:16]
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
+        "git": _git_revision(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores{_gpu()}",
+    }
+
+
+def _version(library: str) -> str:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git_revision() -> str | None:
+    """The commit of the project, when it runs from a clone."""
+    found = subprocess.run(
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None
+
+
+def _gpu() -> str:
+    """The accelerator, asked only of a torch that the stage has loaded itself."""
+    torch = sys.modules.get("torch")
+    return f", {torch.cuda.get_device_name()}" if torch and torch.cuda.is_available() else ""
+
+
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    temporary = file.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(file)
