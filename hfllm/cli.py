@@ -1,0 +1,247 @@
+"""The command line: `hfllm VERB ...`.
+
+Every verb imports what it needs when it is called, so that `hfllm --help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hfllm
+from hfllm.errors import UserMistake
+
+if TYPE_CHECKING:
+    from hfllm.course import Step
+    from hfllm.mistakes import Problem
+    from hfllm.recipe import Recipe
+
+DESCRIPTION = "From web text to a chat model: every stage a YAML recipe."
+EXIT_MISTAKE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
+SCHEMA_FOLDER = ".schema"  # each shipped recipe's first line points an editor there
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb. Exit status: 0 done, 1 a crash (with its traceback), 2 a mistake of the user, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    options, rest = parser.parse_known_args(words)
+    if "verb" not in options:
+        parser.print_help()
+        return EXIT_MISTAKE if rest else 0
+    try:
+        status = options.verb(options, rest)
+        sys.stdout.flush()
+        return status
+    except UserMistake as mistake:
+        print(mistake, file=sys.stderr)
+        return EXIT_MISTAKE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `hfllm keys sft | head`: whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+
+
+def run(options: argparse.Namespace, overrides: list[str]) -> int:
+    """Run a course: sort, plan, and start what is not up to date."""
+    from rich.console import Console
+
+    from hfllm import course, runner
+
+    files = course.recipe_files(options.path)
+    if overrides and len(files) > 1:
+        raise UserMistake(
+            f"{overrides[0]}: overrides belong to one recipe; name its file:  hfllm run FILE {overrides[0]} ..."
+        )
+    recipes, problems = course.check(files, overrides)
+    if problems:
+        return _show_problems(problems)
+    _refresh_schemas(recipes)
+    steps = _selected(course.plan(recipes, fresh=options.fresh), options)
+    console = Console(highlight=False)
+    runner.show_plan(steps, options.launch, console)
+    return 0 if options.dry_run else runner.run(steps, overrides, options.launch, console)
+
+
+def check(options: argparse.Namespace, overrides: list[str]) -> int:
+    """Find every mistake in recipes, without loading anything."""
+    from hfllm import course
+
+    files = course.recipe_files(options.path)
+    if overrides and len(files) > 1:
+        raise UserMistake(f"{overrides[0]}: overrides belong to one recipe; name its file")
+    recipes, problems = course.check(files, overrides)
+    if problems:
+        return _show_problems(problems)
+    course.plan(recipes)
+    _refresh_schemas(recipes)
+    print(f"{len(recipes)} recipe(s), no mistake found")
+    return 0
+
+
+def show_keys(options: argparse.Namespace, rest: list[str]) -> int:
+    """Show the keys of a stage, or write their JSON schema."""
+    from hfllm import keys, mistakes
+
+    _no_rest(rest)
+    if options.write_schemas:
+        return _write_schemas(Path(options.write_schemas))
+    if options.stage not in keys.stages():
+        near = mistakes.near(str(options.stage), keys.stages())
+        raise UserMistake(f"{options.stage}: no such stage{near}; there are: {', '.join(keys.stages())}")
+    schema = keys.schema_of_stage(options.stage)
+    if options.json_schema:
+        print(json.dumps(schema, indent=2))
+        return 0
+    from hfllm import key_table
+
+    return key_table.show(options.stage, schema, options.word)
+
+
+def copy(options: argparse.Namespace, rest: list[str]) -> int:
+    """Put a shipped recipe folder where it can be edited; its outputs go to runs/NEW."""
+    from hfllm import mistakes, places
+
+    _no_rest(rest)
+    source, target = places.folder("recipes") / Path(options.name).name, Path(options.target)
+    if not source.is_dir():
+        known = sorted(
+            folder.name for folder in places.folder("recipes").iterdir() if folder.is_dir() and folder.name[0] != "."
+        )
+        raise UserMistake(
+            f"{options.name}: no such recipe folder{mistakes.near(options.name, known)}; there are: {', '.join(known)}"
+        )
+    if target.exists():
+        raise UserMistake(f"{target}: exists already; nothing was copied")
+    shutil.copytree(source, target)
+    for file in target.glob("*.yaml"):
+        text = file.read_text(encoding="utf-8").replace(f"runs/{source.name}/", f"runs/{target.name}/")
+        file.write_text(text.replace(f"recipes/{source.name}/", f"{target}/"), encoding="utf-8")
+    _write_schemas(target / SCHEMA_FOLDER)
+    count = len(list(target.glob("*.yaml")))
+    print(f"{target}: {count} recipes that write to runs/{target.name}. Next:  hfllm run {target}")
+    return 0
+
+
+def tokens(options: argparse.Namespace, rest: list[str]) -> int:
+    """Show a text as coloured tokens."""
+    from hfllm import tokens
+
+    return tokens.main(rest)
+
+
+def chat(options: argparse.Namespace, rest: list[str]) -> int:
+    """Talk to a model."""
+    from hfllm.chat import terminal
+
+    return terminal.main(rest)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("hfllm", description=DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"hfllm {hfllm.__version__}")
+    verbs = parser.add_subparsers(metavar="VERB")
+
+    verb = _verb(verbs, "run", run, "run a folder of recipes, or single ones, in the order of their paths")
+    verb.add_argument(
+        "path", nargs="+", metavar="FOLDER|FILE", help="recipes; behind a single file: --key value overrides"
+    )
+    verb.add_argument("--dry-run", action="store_true", help="show the plan and stop")
+    verb.add_argument("--from", dest="first", metavar="NAME", help="start at this recipe, e.g. sft")
+    verb.add_argument(
+        "--only", metavar="NAME", action="append", help="run this recipe alone; may be given several times"
+    )
+    verb.add_argument("--fresh", action="store_true", help="run again what is up to date")
+    verb.add_argument(
+        "--launch", metavar="NAME", help="accelerate config for all stages: a name in accelerate_configs/ or a file"
+    )
+
+    verb = _verb(verbs, "check", check, "find every mistake in recipes before anything runs")
+    verb.add_argument("path", nargs="+", metavar="FOLDER|FILE")
+
+    verb = _verb(verbs, "keys", show_keys, "show the keys a stage's recipe may hold")
+    verb.add_argument("stage", nargs="?", help="e.g. sft")
+    verb.add_argument("word", nargs="?", help="only keys whose name or help has this word")
+    verb.add_argument(
+        "--json-schema", action="store_true", help="print the JSON schema, for the YAML language server of an editor"
+    )
+    verb.add_argument("--write-schemas", metavar="FOLDER", help="write the schemas of all stages to FOLDER/STAGE.json")
+
+    verb = _verb(verbs, "cp", copy, "copy a shipped recipe folder to edit it:  hfllm cp tiny mine")
+    verb.add_argument("name", help="e.g. tiny")
+    verb.add_argument("target", help="the new folder")
+
+    _verb(verbs, "tokens", tokens, "show a text as coloured tokens; --help tells more", own_help=True)
+    _verb(verbs, "chat", chat, "talk to a model; --help tells more", own_help=True)
+    return parser
+
+
+Verb = Callable[[argparse.Namespace, list[str]], int]
+
+
+def _verb(
+    verbs: argparse._SubParsersAction, name: str, function: Verb, help: str, own_help: bool = False
+) -> argparse.ArgumentParser:
+    """`own_help`: the verb's module reads its words itself, --help too."""
+    parser = verbs.add_parser(name, help=help, description=function.__doc__, allow_abbrev=False, add_help=not own_help)
+    parser.set_defaults(verb=function)
+    return parser
+
+
+def _selected(steps: list[Step], options: argparse.Namespace) -> list[Step]:
+    """The steps from --from on, or those of --only."""
+    from hfllm import mistakes
+
+    names = [step.name for step in steps]
+    for wanted in [*(options.only or []), *([options.first] if options.first else [])]:
+        if wanted not in names:
+            raise UserMistake(
+                f"{wanted}: no such recipe here{mistakes.near(wanted, names)}; there are: {', '.join(names)}"
+            )
+    if options.first:
+        steps = steps[names.index(options.first) :]
+    return [step for step in steps if not options.only or step.name in options.only]
+
+
+def _show_problems(problems: dict[Path, list[Problem]]) -> int:
+    from hfllm import recipe
+
+    for file, found in problems.items():
+        print(recipe.report(file, found), file=sys.stderr)
+    return EXIT_MISTAKE
+
+
+def _write_schemas(folder: Path) -> int:
+    from hfllm import keys
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for stage in keys.stages():
+        (folder / f"{stage}.json").write_text(json.dumps(keys.schema_of_stage(stage), indent=1) + "\n")
+    print(f"{folder}: the JSON schemas of {', '.join(keys.stages())}")
+    return 0
+
+
+def _refresh_schemas(recipes: Sequence[Recipe]) -> None:
+    """Write the schemas that the first lines of recipes name, where they are missing or of other versions."""
+    from hfllm import keys
+
+    for recipe in recipes:
+        file = recipe.path.parent / SCHEMA_FOLDER / f"{recipe.stage}.json"
+        text = json.dumps(keys.schema_of_stage(recipe.stage), indent=1) + "\n"
+        names_it = f"{SCHEMA_FOLDER}/{file.name}" in recipe.path.read_text(encoding="utf-8").partition("\n")[0]
+        if names_it and (not file.exists() or file.read_text(encoding="utf-8") != text):
+            with suppress(OSError):  # an installed package may lie where its user cannot write: no completion there
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(text, encoding="utf-8")
+
+
+def _no_rest(rest: list[str]) -> None:
+    if rest:
+        raise UserMistake(f"{' '.join(rest)}: not understood; see --help")

@@ -1,0 +1,195 @@
+"""A folder of recipes as a course: in which order, what is up to date, what must run and why.
+
+Paths are the pipeline: a recipe that reads `runs/tiny/pretrain` comes after the recipe whose `output_dir` that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from hfllm import data, keys, launch, mistakes, places, receipt, recipe, renamed
+from hfllm.errors import UserMistake
+from hfllm.mistakes import Problem
+from hfllm.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Step:
+    """One recipe of a course."""
+
+    recipe: Recipe
+    after: list[Recipe]  # the recipes of this course whose output it reads
+    reason: str | None  # why it must run; None when it is up to date
+
+    @property
+    def name(self) -> str:
+        """The file name without its ending: sft-idk."""
+        return self.recipe.path.stem
+
+
+def recipe_files(paths: Sequence[str]) -> list[Path]:
+    """The recipes that folders and files name. Raises `UserMistake` for a path that is neither."""
+    files: list[Path] = []
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            found = sorted(
+                file for pattern in ("*.yaml", "*.yml") for file in path.rglob(pattern) if not _hidden(file, path)
+            )
+            if not found:
+                raise UserMistake(
+                    f"{path}: no recipe in this folder (a recipe is a file STAGE.yaml or STAGE-name.yaml)"
+                )
+            files += found
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise UserMistake(f"{path}: no such recipe or folder{_near(path)}")
+    return list(dict.fromkeys(files))
+
+
+def check(files: Sequence[Path], overrides: Sequence[str] = ()) -> tuple[list[Recipe], dict[Path, list[Problem]]]:
+    """Read every recipe; all problems of all files, those of paths that lead nowhere included."""
+    recipes, problems = [], {}
+    for file in files:
+        stage, stage_problem = _stage(file)
+        read = recipe.read(file, overrides, stage=stage)
+        recipes.append(read)
+        problems[file] = [*stage_problem, *read.problems, *_unknown_launch(read)]
+    outputs = [read.output_dir for read in [*recipes, *_siblings(files)] if "output_dir" in read.values]
+    for read in recipes:
+        problems[read.path] += _dead_paths(read, outputs)
+    for path, others in _same_output(recipes).items():
+        problems.setdefault(path, []).append(
+            Problem(None, "output_dir", f"the same folder as in {', '.join(map(str, others))}, or one inside it")
+        )
+    return recipes, {file: sorted(found, key=_place) for file, found in problems.items() if found}
+
+
+def plan(recipes: Sequence[Recipe], *, fresh: bool = False) -> list[Step]:
+    """The recipes in the order in which they run, each with the reason.
+
+    Raises `UserMistake` when they read each other in a circle."""
+    steps: list[Step] = []
+    waiting = list(recipes)
+    while waiting:
+        ready = [one for one in waiting if not _reads_any(one, waiting)]
+        if not ready:
+            names = ", ".join(str(one.path) for one in waiting)
+            raise UserMistake(f"these recipes read each other's output in a circle: {names}")
+        first = ready[0]
+        waiting.remove(first)
+        steps.append(_step(first, steps, fresh))
+    return steps
+
+
+def reads(one: Recipe, other: Recipe) -> bool:
+    """Whether `one` reads something below the output of `other`."""
+    return one is not other and any(_below(text, other.output_dir) for text in receipt.read_paths(one))
+
+
+def _place(problem: Problem) -> float:
+    """Of the file as a whole first, then line by line, then what the command line says."""
+    return problem.line or (math.inf if problem.key else 0)
+
+
+def _step(one: Recipe, earlier: list[Step], fresh: bool) -> Step:
+    after = [step for step in earlier if reads(one, step.recipe)]
+    reason = "asked for: --fresh" if fresh else receipt.reason_to_run(one)
+    running = [step.name for step in after if step.reason]
+    if reason is None and running:
+        reason = f"{running[0]} runs before it"
+    return Step(one, [step.recipe for step in after], reason)
+
+
+def _reads_any(one: Recipe, others: Iterable[Recipe]) -> bool:
+    return any(reads(one, other) for other in others)
+
+
+def _below(text: str, folder: Path) -> bool:
+    path = PurePath(text)
+    return path == PurePath(folder) or PurePath(folder) in path.parents
+
+
+def _stage(file: Path) -> tuple[str, list[Problem]]:
+    """The stage of a recipe file; where its name says none, the stage that its keys fit best, and the problem."""
+    name, known = recipe.stage_of(file), keys.stages()
+    if name in known:
+        return name, []
+    words = [word for part in (file.stem, file.parent.name) for word in part.replace("-", "_").split("_")]
+    later = next((word for word in words if word in renamed.OF_STAGE), None)
+    guess = next((word for word in words if word in known), "sft" if later else _best_fit(file, known))
+    name = later or name
+    near = mistakes.near(name, known) or f"; there are: {', '.join(known)}"
+    message = f"hfllm has no stage {name}{near}. The file name says the stage, as in {guess}-mine.yaml"
+    return guess, [Problem(None, "", f"{message}; keys are checked here as those of {guess}")]
+
+
+def _best_fit(file: Path, known: list[str]) -> str:
+    text = file.read_text(encoding="utf-8", errors="replace")
+    words = {line.split(":")[0] for line in text.splitlines() if line[:1].isalpha()}
+    return max(known, key=lambda stage: len(words & set(keys.schema_of_stage(stage)["properties"])))
+
+
+def _siblings(files: Sequence[Path]) -> list[Recipe]:
+    """The other recipes of the same folders: what a single recipe reads may be the output of its neighbour."""
+    folders = {file.parent for file in files}
+    others = sorted(file for folder in folders for file in folder.glob("*.yaml") if file not in files)
+    return [recipe.read(file) for file in others if recipe.stage_of(file) in keys.stages()]
+
+
+def _dead_paths(one: Recipe, outputs: list[Path]) -> list[Problem]:
+    """Paths to read that neither exist nor are made by a recipe at hand."""
+    problems = []
+    for key, text in _named_paths(one.values):
+        if not places.find(text).exists() and not any(_below(text, output) for output in outputs):
+            near = mistakes.near(text, [str(output) for output in outputs])
+            message = f"{text!r}: no such file or folder, and no recipe here writes it{near}"
+            problems.append(Problem(one.lines.get(key), key, message))
+    return problems
+
+
+def _named_paths(values: object, prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Keys ending in `path` whose value can only be a path on this disk."""
+    if isinstance(values, list):
+        for index, item in enumerate(values):
+            yield from _named_paths(item, f"{prefix}[{index}]")
+    elif isinstance(values, dict):
+        for name, value in values.items():
+            key = f"{prefix}.{name}" if prefix else str(name)
+            if not isinstance(value, str):
+                yield from _named_paths(value, key)
+            elif str(name).endswith("path") and data.looks_local(value):
+                yield key, value
+
+
+def _unknown_launch(one: Recipe) -> list[Problem]:
+    name = one.values.get("launch")
+    try:
+        if isinstance(name, str):
+            launch.config_file(name)
+    except UserMistake as mistake:
+        return [Problem(one.lines.get("launch"), "launch", str(mistake).removeprefix("launch: "))]
+    return []
+
+
+def _same_output(recipes: Sequence[Recipe]) -> dict[Path, list[Path]]:
+    """A folder that is made anew is moved aside as a whole: nobody else's may lie in it."""
+    written = [one for one in recipes if "output_dir" in one.values]
+    found = {}
+    for one in written:
+        others = [other.path for other in written if other is not one and _below(str(one.output_dir), other.output_dir)]
+        if others:
+            found[one.path] = others
+    return found
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+
+
+def _near(path: Path) -> str:
+    parent = path.parent if path.parent.is_dir() else Path(".")
+    return mistakes.near(path.name, [entry.name for entry in parent.iterdir()])
