@@ -1,0 +1,64 @@
+"""Which checkpoint of a run folder can be resumed from: the last one that was written to its end.
+
+A Trainer writes trainer_state.json last into `checkpoint-N`, so a folder without a readable one was cut off."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+STATE_FILE = "trainer_state.json"
+
+
+def last_complete(output_dir: Path, processes: int = 1) -> Path | None:
+    """The newest checkpoint that was written to its end by all `processes`; None when there is none.
+
+    Says aloud which newer ones are torn; they stay until `remove_torn`."""
+    for folder in reversed(checkpoints(output_dir)):
+        if is_complete(folder, processes):
+            return folder
+        print(f"{folder} was cut off while it was written: not used")
+    return None
+
+
+def remove_torn(output_dir: Path, processes: int = 1) -> None:
+    """Delete checkpoints that were cut off, so that they do not count when old checkpoints are rotated out."""
+    for folder in checkpoints(output_dir):
+        if not is_complete(folder, processes):
+            shutil.rmtree(folder)
+
+
+def is_complete(folder: Path, processes: int = 1) -> bool:
+    """A torn trainer_state.json is no JSON; another process may have been killed before it wrote its random state.
+
+    A checkpoint of `save_only_model` has no random state: a run cannot go on from it as if nothing had happened."""
+    if state(folder) is None:
+        return False
+    names = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+    return all((folder / name).is_file() for name in names)
+
+
+def state(folder: Path) -> dict[str, Any] | None:
+    """The Trainer's state in a checkpoint; None when it was not written to its end."""
+    file = folder / STATE_FILE
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text())
+    except json.JSONDecodeError:
+        return None
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether training had reached its last step when this checkpoint was written."""
+    found = state(folder)
+    return found is not None and found["global_step"] >= found["max_steps"]
+
+
+def checkpoints(output_dir: Path) -> list[Path]:
+    """checkpoint-2, checkpoint-10: by number of steps."""
+    found = [(re.fullmatch(r"checkpoint-(\d+)", folder.name), folder) for folder in output_dir.glob("checkpoint-*")]
+    return [folder for _, folder in sorted((int(match[1]), folder) for match, folder in found if match)]
