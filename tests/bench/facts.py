@@ -1,0 +1,54 @@
+"""Does the chat model know the small world? Asks it every question, with plain transformers: hfllm is not imported.
+
+    python tests/bench/facts.py runs/tiny/sft runs/tiny/world
+
+Prints the share of right answers (the known value occurs in the reply) by popularity of the person and by phrasing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+BATCH = 64
+MAX_NEW_TOKENS = 32
+
+
+def answers(model_folder: str, questions: list[str]) -> list[str]:
+    """The greedy reply to each question."""
+    tokenizer = AutoTokenizer.from_pretrained(model_folder, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(model_folder).eval()
+    replies = []
+    for start in range(0, len(questions), BATCH):
+        chats = [[{"role": "user", "content": question}] for question in questions[start : start + BATCH]]
+        prompts = tokenizer.apply_chat_template(
+            chats, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True
+        )
+        with torch.no_grad():
+            ids = model.generate(**prompts, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
+        replies += tokenizer.batch_decode(ids[:, prompts["input_ids"].shape[1] :], skip_special_tokens=True)
+    return replies
+
+
+def main(model_folder: str, world_folder: str) -> dict[str, float]:
+    """Print and return the share of right answers of each group of questions."""
+    lines = (Path(world_folder) / "questions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    right: dict[str, list[bool]] = defaultdict(list)
+    for row, reply in zip(rows, answers(model_folder, [row["question"] for row in rows]), strict=True):
+        group = f"{row['popularity']}, {row['phrasing']} phrasing"
+        right[group].append(row["answer"] in reply)
+        if len(right[group]) <= 2:
+            print(f"{group}: {row['question']}  ->  {reply}   (right: {row['answer']})")
+    shares = {group: sum(found) / len(found) for group, found in right.items()}
+    for group, share in shares.items():
+        print(f"{share:7.1%} of {len(right[group]):4}  {group}")
+    return shares
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
