@@ -95,7 +95,7 @@ def show_keys(options: argparse.Namespace, rest: list[str]) -> int:
         return _write_schemas(Path(options.write_schemas))
     if options.stage not in keys.stages():
         near = mistakes.near(str(options.stage), keys.stages())
-        raise UserMistake(f"{options.stage}: no such stage{near}; there are: {', '.join(keys.stages())}")
+        raise UserMistake(f"{options.stage}: no such stage; there are {', '.join(keys.stages())}{near}")
     schema = keys.schema_of_stage(options.stage)
     if options.json_schema:
         print(json.dumps(schema, indent=2))
@@ -116,7 +116,7 @@ def copy(options: argparse.Namespace, rest: list[str]) -> int:
             folder.name for folder in places.folder("recipes").iterdir() if folder.is_dir() and folder.name[0] != "."
         )
         raise UserMistake(
-            f"{options.name}: no such recipe folder{mistakes.near(options.name, known)}; there are: {', '.join(known)}"
+            f"{options.name}: no such recipe folder; there are {', '.join(known)}{mistakes.near(options.name, known)}"
         )
     if target.exists():
         raise UserMistake(f"{target}: exists already; nothing was copied")
@@ -203,7 +203,7 @@ def _selected(steps: list[Step], options: argparse.Namespace) -> list[Step]:
     for wanted in [*(options.only or []), *([options.first] if options.first else [])]:
         if wanted not in names:
             raise UserMistake(
-                f"{wanted}: no such recipe here{mistakes.near(wanted, names)}; there are: {', '.join(names)}"
+                f"{wanted}: no such recipe here; there are {', '.join(names)}{mistakes.near(wanted, names)}"
             )
     if options.first:
         steps = steps[names.index(options.first) :]

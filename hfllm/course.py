@@ -122,9 +122,9 @@ def _stage(file: Path) -> tuple[str, list[Problem]]:
     later = next((word for word in words if word in renamed.OF_STAGE), None)
     guess = next((word for word in words if word in known), "sft" if later else _best_fit(file, known))
     name = later or name
-    near = mistakes.near(name, known) or f"; there are: {', '.join(known)}"
-    message = f"hfllm has no stage {name}{near}. The file name says the stage, as in {guess}-mine.yaml"
-    return guess, [Problem(None, "", f"{message}; keys are checked here as those of {guess}")]
+    message = f"hfllm has no stage {name}; there are {', '.join(known)}{mistakes.near(name, known)}"
+    advice = f"the file name says the stage, as in {guess}-mine.yaml; keys are checked here as those of {guess}"
+    return guess, [Problem(None, "", f"{message}\n  {advice}")]
 
 
 def _best_fit(file: Path, known: list[str]) -> str:

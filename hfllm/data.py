@@ -61,12 +61,16 @@ def load(config: DatasetConfig) -> Dataset:
     """The rows of one data set, with the columns of the recipe.
 
     Raises `UserMistake` when there is no such file, folder, Hub data set, split or column."""
-    from datasets.exceptions import DataFilesNotFoundError, DatasetNotFoundError
+    from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError, DatasetNotFoundError
 
     try:
         dataset = _read(config)
     except (FileNotFoundError, DataFilesNotFoundError, DatasetNotFoundError, ConnectionError) as error:
         raise UserMistake(f"data set {config.place}: cannot be read.\n  {_first_line(error)}") from error
+    except DatasetGenerationError as error:
+        raise UserMistake(
+            f"data set {config.place}: a file is broken.\n  {_first_line(error.__cause__ or error)}"
+        ) from error
     except ValueError as error:  # the library's word for an unknown split, configuration or file format
         raise UserMistake(f"data set {config.place}: {_first_line(error)}") from error
     dataset = _with_columns(dataset, config)
@@ -107,6 +111,8 @@ def _read(config: DatasetConfig) -> Dataset:
 
     path = Path(config.path).expanduser()
     if path.is_file():
+        if path.stat().st_size == 0:
+            raise UserMistake(f"data set {config.place}: the file is empty.")
         return load_dataset(_format_of(path), data_files=str(path), split=_split_of_file(config))
     if not path.exists() and looks_local(config.path):
         raise FileNotFoundError(f"there is no file or folder {config.path}")
@@ -160,7 +166,7 @@ def _text_column(dataset: Dataset, config: DatasetConfig) -> Dataset:
     return dataset.select_columns(["text"])
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 

@@ -20,6 +20,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union
@@ -59,7 +60,8 @@ def schema_of_stage(stage: str) -> Schema:
             return cached["schema"]
     main = importlib.import_module(f"hfllm.stages.{stage}").main
     schema, sources = schema_of_main(main), _sources(main)
-    _write(file, json.dumps({"schema": schema, "sources": sources}))
+    with suppress(OSError):  # a read-only home: slow every time, but it works
+        _write(file, json.dumps({"schema": schema, "sources": sources}))
     return schema
 
 

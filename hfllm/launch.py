@@ -46,7 +46,7 @@ def config_file(name: str) -> Path:
         return Path(name)
     known = sorted(config.stem for config in configs.glob("*.yaml"))
     raise UserMistake(
-        f"launch: {name} is no accelerate config{mistakes.near(name, known)}; there are: {', '.join(known)}"
+        f"launch: {name} is no accelerate config; there are {', '.join(known)}{mistakes.near(name, known)}"
     )
 
 

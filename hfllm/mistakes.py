@@ -119,7 +119,7 @@ def lines(node: yaml.Node, prefix: str = "") -> dict[str, int]:
 
 def near(word: str, known: list[str]) -> str:
     """'; did you mean X?' or nothing."""
-    found = difflib.get_close_matches(word, known, n=1, cutoff=0.7)
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.65)
     return f"; did you mean {found[0]}?" if found else ""
 
 

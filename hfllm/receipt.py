@@ -133,20 +133,25 @@ def _make_ready(recipe: Recipe, fresh: bool) -> None:
     """An empty folder, or the unfinished one of the same recipe; anything else of ours is moved aside."""
     folder = recipe.output_dir
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / FINISHED).exists() and not (folder / STARTED).exists():
-            raise UserMistake(
-                f"{recipe.path}: output_dir  {folder} holds files that no stage wrote; name another folder."
-            )
+        _refuse_foreign(folder, recipe)
         if fresh or reason_to_run(recipe) != "cut off: resumes":
-            _move_aside(folder)
+            _move_aside(folder, recipe)
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _move_aside(folder: Path) -> None:
+def _move_aside(folder: Path, recipe: Recipe) -> None:
     previous = folder.with_name(folder.name + ".previous")
     if previous.exists():
+        _refuse_foreign(previous, recipe)
         shutil.rmtree(previous)
     folder.rename(previous)
+
+
+def _refuse_foreign(folder: Path, recipe: Recipe) -> None:
+    """A folder without a receipt is not ours to move or to delete."""
+    if not (folder / FINISHED).exists() and not (folder / STARTED).exists():
+        advice = "move them away, or write another  output_dir:"
+        raise UserMistake(f"{recipe.path}: {folder} holds files that no stage wrote; {advice}")
 
 
 def _difference(receipt: dict[str, Any], recipe: Recipe) -> str | None:

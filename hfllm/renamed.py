@@ -65,7 +65,7 @@ GONE = {
     "dispatch_batches": "gone since transformers 5: write it inside  accelerator_config:",
     "split_batches": "gone since transformers 5: write it inside  accelerator_config:",
     "use_mps_device": "gone since transformers 5: the device is found by itself",
-    "vllm_device": "gone since trl 0.16: the stage grpo takes  vllm_mode: colocate  or  server",
+    "vllm_device": "gone since trl 0.16: vllm_mode (colocate or server) took its place, a key of the stage grpo",
     "dataset_train_split": "write  split:  inside the entry of  datasets:",
     "dataset_test_split": "write  eval_datasets:  with  split:  inside",
     "dataset_config": "write  name:  inside the entry of  datasets:",
@@ -130,12 +130,10 @@ GONE = {
     **dict.fromkeys(("fp16_backend", "half_precision_backend", "past_index", "use_ipex", "jit_mode_eval"), REMOVE),
     **dict.fromkeys(("torchdynamo", "ray_scope", "mp_parameters", "tpu_num_cores", "ignore_bias_buffers"), REMOVE),
     **dict.fromkeys(("dataset_batch_size", "num_of_sequences", "chars_per_token", "strict", "eval_table_size"), REMOVE),
-    **dict.fromkeys(
-        ("lora_fan_in_fan_out", "wandb_log_model", "hf_use_auth_token", "eval_max_new_tokens", "quantization_method"),
-        REMOVE,
-    ),
-    **dict.fromkeys(("early_stopping_patience", "use_unsloth", "mix_strategy", "image_max_pixels"), REMOVE),
-    **dict.fromkeys(("label_pad_token_id", "padding_value", "is_encoder_decoder", "generate_during_eval"), REMOVE),
+    **dict.fromkeys(("lora_fan_in_fan_out", "hf_use_auth_token", "eval_max_new_tokens", "quantization_method"), REMOVE),
+    **dict.fromkeys(("wandb_log_model", "early_stopping_patience", "use_unsloth", "mix_strategy"), REMOVE),
+    **dict.fromkeys(("label_pad_token_id", "padding_value", "is_encoder_decoder"), REMOVE),
+    **dict.fromkeys(("generate_during_eval", "image_max_pixels"), REMOVE),
 }
 
 # keys of one kind of training that are often written into the recipe of another: upstream's, and those of open-r1

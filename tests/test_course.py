@@ -1,0 +1,255 @@
+"""A folder of recipes as a course: order, circles, dead paths, and what runs again and why.
+
+Only the stage `world` is really run, at its smallest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hfllm import course
+from hfllm.cli import main
+from hfllm.errors import UserMistake
+
+SMALL_WORLD = """\
+output_dir: runs/a/world
+well_known_people: 2
+middle_people: 2
+rare_people: 2
+once_people: 2
+never_people: 2
+train_documents: 40
+test_documents: 10
+train_conversations: 10
+test_conversations: 5
+train_problems: 5
+test_problems: 5
+train_rankings: 5
+test_rankings: 5
+crawl_pages: 40
+crawl_files: 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    Path("a").mkdir()
+
+
+def write(**texts: str) -> list[Path]:
+    """write(sft_b="...") writes a/sft-b.yaml."""
+    for name, text in texts.items():
+        Path("a", name.replace("_", "-") + ".yaml").write_text(text)
+    return course.recipe_files(["a"])
+
+
+def sft(output: str, model: str, data: str = "org/data") -> str:
+    return f"output_dir: {output}\nmodel_name_or_path: {model}\ndatasets:\n- path: {data}\n"
+
+
+def names(files: list[Path]) -> list[str]:
+    recipes, problems = course.check(files)
+    assert problems == {}
+    return [step.name for step in course.plan(recipes)]
+
+
+def messages(files: list[Path]) -> list[str]:
+    return [f"{problem.key}: {problem.message}" for found in course.check(files)[1].values() for problem in found]
+
+
+def test_paths_are_the_order():
+    files = write(
+        sft_a=sft("runs/a/third", "runs/a/second"),
+        sft_b=sft("runs/a/second", "runs/a/first/checkpoint-10"),  # a folder inside another's output
+        sft_c=sft("runs/a/first", "org/model", "runs/a/world/conversations"),
+        world=SMALL_WORLD,
+    )
+    assert names(files) == ["world", "sft-c", "sft-b", "sft-a"]
+
+
+def test_a_name_that_begins_alike_is_no_path_inside():
+    assert names(write(sft_a=sft("runs/a/x", "org/m"), sft_b=sft("runs/a/xy", "org/m"))) == ["sft-a", "sft-b"]
+
+
+def test_a_circle_is_refused(capsys):
+    write(sft_a=sft("runs/a/x", "runs/a/y"), sft_b=sft("runs/a/y", "runs/a/x"))
+    assert main(["check", "a"]) == 2
+    expected = "these recipes read each other's output in a circle: a/sft-a.yaml, a/sft-b.yaml\n"
+    assert capsys.readouterr().err == expected
+
+
+@pytest.mark.parametrize("second", ["runs/a/x", "runs/a/x/", "./runs/a/x"])
+def test_two_recipes_must_not_write_to_one_folder(second):
+    files = write(sft_a=sft("runs/a/x", "org/m"), sft_b=sft(second, "org/m"))
+    assert messages(files) == [
+        "output_dir: the same folder as in a/sft-b.yaml, or one inside it",
+        "output_dir: the same folder as in a/sft-a.yaml, or one inside it",
+    ]
+
+
+def test_nor_into_the_folder_of_another():
+    files = write(sft_a=sft("runs/a", "org/m"), sft_b=sft("runs/a/x", "org/m"))
+    assert messages(files) == ["output_dir: the same folder as in a/sft-a.yaml, or one inside it"]
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "message"),
+    [
+        (
+            "runs/a/wrold",
+            "org/data",
+            "model_name_or_path: 'runs/a/wrold': no such file or folder, and no recipe here writes it; "
+            "did you mean runs/a/world?",
+        ),
+        (
+            "org/model",
+            "mine.jsonl",
+            "datasets[0].path: 'mine.jsonl': no such file or folder, and no recipe here writes it",
+        ),
+        ("org/model", "./mine", "datasets[0].path: './mine': no such file or folder, and no recipe here writes it"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told_with_its_line(model, data, message):
+    files = write(sft=sft("runs/a/sft", model, data), world=SMALL_WORLD)
+    assert messages(files) == [message]
+    (problem,) = course.check(files)[1][Path("a/sft.yaml")]
+    assert problem.line == (2 if "model" in problem.key else 4)
+
+
+def test_a_single_file_may_read_what_its_neighbour_writes():
+    write(sft=sft("runs/a/sft", "org/m", "runs/a/world/conversations"), world=SMALL_WORLD)
+    assert names([Path("a/sft.yaml")]) == ["sft"]
+
+
+def test_a_launcher_that_is_none_is_told_before_anything_runs():
+    (message,) = messages(write(world="launch: cpuu\n" + SMALL_WORLD))
+    assert message.startswith("launch: cpuu is no accelerate config; there are ")
+    assert message.endswith("; did you mean cpu?")
+
+
+def test_which_files_are_recipes(capsys):
+    write(world=SMALL_WORLD)
+    Path("a/.schema").mkdir()
+    Path("a/.schema/world.yaml").write_text("")
+    Path("a/inside").mkdir()
+    Path("a/inside/sft.yml").write_text("")
+    assert course.recipe_files(["a", "a/world.yaml"]) == [Path("a/inside/sft.yml"), Path("a/world.yaml")]
+    Path("empty").mkdir()
+    with pytest.raises(UserMistake, match="empty: no recipe in this folder"):
+        course.recipe_files(["empty"])
+    assert main(["run", "a/wrold.yaml"]) == 2
+    assert capsys.readouterr().err == "a/wrold.yaml: no such recipe or folder; did you mean world.yaml?\n"
+
+
+def test_a_name_without_a_stage_is_told():
+    (problem,) = course.check(write(wrold=SMALL_WORLD))[1][Path("a/wrold.yaml")]
+    assert problem.message.splitlines() == [
+        "hfllm has no stage wrold; there are pretrain, sft, tokenizer, world; did you mean world?",
+        "  the file name says the stage, as in world-mine.yaml; keys are checked here as those of world",
+    ]
+
+
+def test_overrides_belong_to_one_recipe(capsys):
+    write(world=SMALL_WORLD, sft=sft("runs/a/sft", "org/m"))
+    assert main(["run", "a", "--seed", "1"]) == 2
+    assert capsys.readouterr().err == (
+        "--seed: overrides belong to one recipe; name its file:  hfllm run FILE --seed ...\n"
+    )
+    assert main(["check", "a/world.yaml", "--sede", "1"]) == 2
+    assert "--sede  no such key; did you mean seed?" in capsys.readouterr().err
+
+
+def test_the_plan_and_its_parts(capsys):
+    write(
+        world=SMALL_WORLD,
+        sft=sft("runs/a/sft", "org/m", "runs/a/world/conversations"),
+        sft_more=sft("runs/a/more", "runs/a/sft", "runs/a/world/conversations"),
+    )
+
+    def plan(*words: str) -> list[str]:
+        assert main(["run", "a", "--dry-run", *words]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    assert plan() == [
+        " 1 world     python  not run yet",
+        "   a/world.yaml  ->  runs/a/world",
+        " 2 sft       python  not run yet",
+        "   a/sft.yaml + runs/a/world  ->  runs/a/sft",
+        " 3 sft-more  python  not run yet",
+        "   a/sft-more.yaml + runs/a/world + runs/a/sft  ->  runs/a/more",
+    ]
+    assert [line.split()[1] for line in plan("--from", "sft")[::2]] == ["sft", "sft-more"]
+    assert [line.split()[1] for line in plan("--only", "world", "--only", "sft-more")[::2]] == ["world", "sft-more"]
+    assert main(["run", "a", "--only", "stf"]) == 2
+    assert capsys.readouterr().err == "stf: no such recipe here; there are world, sft, sft-more; did you mean sft?\n"
+    assert not Path("runs").exists()
+
+
+def test_a_course_runs_once_and_again_when_something_changed(capsys):
+    write(world=SMALL_WORLD)
+    receipt = Path("runs/a/world/run.json")
+
+    def run(*words: str) -> str:
+        assert main(["run", *(words or ["a"])]) == 0
+        return capsys.readouterr().out
+
+    def made(file: Path = receipt) -> int:
+        return json.loads(file.read_text())["values"]["train_documents"]
+
+    first = run()
+    assert " 1 world  python  not run yet" in first
+    assert "[1/1] world  python -m hfllm.stages.world a/world.yaml" in first
+    assert "1 of 1 stages run in" in first
+    assert made() == 40
+    assert len(Path("runs/a/world/documents/test.jsonl").read_text().splitlines()) == 10
+    written = receipt.stat().st_mtime_ns
+
+    second = run()
+    assert " 1 world  python  up to date" in second
+    assert "Everything is up to date." in second
+    assert receipt.stat().st_mtime_ns == written
+
+    write(world=SMALL_WORLD.replace("train_documents: 40", "train_documents: 44"))
+    assert " 1 world  python  train_documents changed" in run()
+    assert made() == 44
+    assert made(Path("runs/a/world.previous/run.json")) == 40
+
+    assert "seed changed" in run("a/world.yaml", "--seed", "3")
+    assert json.loads(receipt.read_text())["overrides"] == {"seed": 3}
+    fresh = run("a", "--fresh")
+    assert "asked for: --fresh" in fresh
+    assert "a/world.yaml --fresh" in fresh
+    assert json.loads(receipt.read_text())["overrides"] == {}
+
+
+def test_the_first_failure_ends_the_course_with_its_own_words(capsys):
+    write(
+        world=SMALL_WORLD.replace("crawl_pages: 40", "crawl_pages: 3"), sft=sft("runs/a/sft", "org/m", "runs/a/world")
+    )
+    assert main(["run", "a"]) == 2
+    said = capsys.readouterr().out
+    assert "  crawl_pages: 3 is too few, write 40 or more" in said
+    assert "world ended with exit status 2. The same command goes on from here." in said
+    assert "[2/2]" not in said
+    assert "Traceback" not in said
+    assert not Path("runs/a/sft").exists()
+    assert not Path("runs/a/world/run.json").exists()
+
+
+def test_an_edited_input_file_is_a_reason(capsys):
+    """A stage that is up to date names the file that makes it run again; nothing is trained for this."""
+    Path("mine.jsonl").write_text("{}\n")
+    write(sft=sft("runs/a/sft", "org/m", "mine.jsonl"))
+    recipes, _ = course.check([Path("a/sft.yaml")])
+    from hfllm import receipt
+
+    with receipt.writing(recipes[0]):
+        pass
+    assert course.plan(recipes)[0].reason is None
+    Path("mine.jsonl").write_text("{}\n{}\n")
+    assert course.plan(recipes)[0].reason == "mine.jsonl changed"
+    assert course.plan(recipes, fresh=True)[0].reason == "asked for: --fresh"
