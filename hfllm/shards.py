@@ -110,7 +110,9 @@ class ShardWriter:
 
     def with_marks(self, encoded: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
         """[[5], [6, 7]] with bos 1, eos 2 -> ids 1 5 2 1 6 7 2 and lengths 3, 4."""
-        before, after = (np.array([] if mark is None else [mark]) for mark in (self.vocabulary.bos, self.vocabulary.eos))
+        before, after = (
+            np.array([] if mark is None else [mark]) for mark in (self.vocabulary.bos, self.vocabulary.eos)
+        )
         lengths = np.array([len(ids) + len(before) + len(after) for ids in encoded])
         parts = [part for ids in encoded for part in (before, ids, after) if len(part)]
         return np.concatenate(parts, dtype=self.vocabulary.dtype, casting="unsafe"), lengths  # ids fit: see Vocabulary

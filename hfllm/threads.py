@@ -15,7 +15,7 @@ def idle_cores() -> int:
     """Cores that this process may use and that nobody used during the last moment; at least 1."""
     import psutil
 
-    cores = psutil.cpu_count()
+    cores = psutil.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     physical = psutil.cpu_count(logical=False) or cores  # a core's second hyper-thread does not help matrix products
     idle = cores * (1 - psutil.cpu_percent(interval=SAMPLE_SECONDS) / 100)

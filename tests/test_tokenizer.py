@@ -195,3 +195,11 @@ def test_too_much_text_is_thinned_evenly_and_held_out_text_is_never_seen() -> No
 def test_ids_are_small_numpy_integers(trained: tuple[str, dict]) -> None:
     for encode in (bpe.bulk_encoder(trained[0]), bpe.plain_encoder(trained[0])):
         assert [ids.dtype for ids in encode(["a", ""])] == [np.uint32, np.uint32]
+
+
+def test_documents_that_spell_the_mark_between_documents_are_encoded_alone(trained):
+    folder, _ = trained
+    encode, plain = bpe.bulk_encoder(folder), bpe.plain_encoder(folder)
+    texts = ["one", "", "a <|bos|> b", "two <|eos|>", "  ", "three\n", *["x"] * 9]
+    assert [ids.tolist() for ids in encode(texts)] == [ids.tolist() for ids in plain(texts)]
+    assert encode([]) == []
