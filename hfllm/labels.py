@@ -43,7 +43,7 @@ def prepare_template(
     """Give the tokenizer the template it is to train with; returns the token that ends an assistant's turn.
 
     `chat_template_path`: a .jinja file, or a shipped one such as hfllm/templates/chatml.jinja; None keeps the
-    tokenizer's own. Raises `UserMistake` when there is none, or it lacks marks, or ends a turn with no special token."""
+    tokenizer's own. Raises `UserMistake` when there is none, it lacks marks, or ends a turn with no special token."""
     if chat_template_path is not None:
         tokenizer.chat_template = _template_file(chat_template_path).read_text(encoding="utf-8")
     if tokenizer.chat_template is None:
@@ -104,14 +104,15 @@ def encode(
     limits: Limits,
     place: str,
     *,
-    assistant_only: bool,
+    assistant_only: bool = True,
+    completion_only: bool = True,
     processes: int | None = None,
 ) -> Dataset:
     """Rows of `messages`, `prompt` + `completion` or `text` as `input_ids` and `labels` (lists of equal length).
 
     Rows without a trained token (an answer beyond `max_length`) are left out and told of.
     Raises `UserMistake` when no row is left."""
-    row_encoder = _row_encoder(dataset.column_names, tokenizer, assistant_only)
+    row_encoder = _row_encoder(dataset.column_names, tokenizer, assistant_only, completion_only)
     encoded = dataset.map(
         partial(_encode_row, row_encoder=row_encoder, limits=limits),
         remove_columns=dataset.column_names,
@@ -134,11 +135,13 @@ def counts(encoded: Dataset) -> dict[str, int]:
     return {"rows": len(encoded), "tokens": tokens, "trained_tokens": trained}
 
 
-def _row_encoder(columns: list[str], tokenizer: PreTrainedTokenizerBase, assistant_only: bool) -> RowEncoder:
+def _row_encoder(
+    columns: list[str], tokenizer: PreTrainedTokenizerBase, assistant_only: bool, completion_only: bool
+) -> RowEncoder:
     if "messages" in columns:
         return partial(_encode_messages, tokenizer=tokenizer, assistant_only=assistant_only)
     if "completion" in columns:
-        return partial(_encode_completion, tokenizer=tokenizer)
+        return partial(_encode_completion, tokenizer=tokenizer, completion_only=completion_only)
     return partial(_encode_text, tokenizer=tokenizer)
 
 
@@ -157,15 +160,17 @@ def _encode_messages(row: Row, tokenizer: PreTrainedTokenizerBase, assistant_onl
     return ids, [token if trained else IGNORED for token, trained in zip(ids, rendered["assistant_masks"], strict=True)]
 
 
-def _encode_completion(row: Row, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
-    """The completion is trained on, with the end-of-text token behind it; the prompt is not."""
+def _encode_completion(
+    row: Row, tokenizer: PreTrainedTokenizerBase, completion_only: bool
+) -> tuple[list[int], list[int]]:
+    """The completion is trained on, with the end-of-text token behind it; the prompt only when the recipe says so."""
     if isinstance(row["prompt"], list):
         prompt = _render(tokenizer, row["prompt"], add_generation_prompt=True)["input_ids"]
         completion = _render(tokenizer, row["prompt"] + row["completion"])["input_ids"][len(prompt) :]
     else:
         prompt = _plain_ids(row["prompt"], tokenizer)
         completion = _with_end(tokenizer(row["completion"], add_special_tokens=False)["input_ids"], tokenizer)
-    return prompt + completion, [IGNORED] * len(prompt) + completion
+    return prompt + completion, ([IGNORED] * len(prompt) if completion_only else prompt) + completion
 
 
 def _encode_text(row: Row, tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

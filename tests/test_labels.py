@@ -30,7 +30,9 @@ def base_tokenizer(tmp_path):
 
 def encode(rows, tokenizer, max_length=None, assistant_only=True):
     limits = labels.Limits(max_length)
-    return labels.encode(Dataset.from_list(rows), tokenizer, limits, "mine.jsonl [train]", assistant_only=assistant_only)
+    return labels.encode(
+        Dataset.from_list(rows), tokenizer, limits, "mine.jsonl [train]", assistant_only=assistant_only
+    )
 
 
 def trained_text(row, tokenizer):
@@ -53,6 +55,12 @@ def test_a_completion_is_trained_on_with_its_end_and_the_prompt_is_not(tokenizer
     row = encode([{"prompt": "12 - 5 =", "completion": " 7"}], tokenizer)[0]
     assert trained_text(row, tokenizer) == " 7<|eos|>"
     assert tokenizer.decode(row["input_ids"]) == "<|bos|>12 - 5 = 7<|eos|>"
+
+
+def test_the_prompt_is_trained_on_too_when_the_recipe_says_so(tokenizer):
+    row = Dataset.from_list([{"prompt": "12 - 5 =", "completion": " 7"}])
+    encoded = labels.encode(row, tokenizer, labels.Limits(None), "pairs.jsonl [train]", completion_only=False)[0]
+    assert encoded["labels"] == encoded["input_ids"]
 
 
 def test_a_completion_of_messages_is_trained_on_alone(tokenizer):

@@ -26,6 +26,8 @@ def main(data_args: DatasetMixtureConfig, training_args: SFTConfig, model_args: 
     """Fine-tune `model_name_or_path` on `datasets`; returns rows and tokens of each data set, and the final losses."""
     if not model_args.model_name_or_path or not data_args.datasets:
         raise UserMistake("stage sft: the recipe needs  model_name_or_path:  and  datasets:")
+    if training_args.dataset_kwargs:
+        raise UserMistake("dataset_kwargs: not used by the stage sft, which makes the labels itself; remove it")
     models.find_model(model_args.model_name_or_path)
     from transformers import AutoTokenizer
 
@@ -64,6 +66,7 @@ def _encoded(
         tokenizer=tokenizer,
         limits=limits,
         assistant_only=assistant_only,
+        completion_only=training_args.completion_only_loss is not False,
         processes=training_args.dataset_num_proc,
     )
     train, evaluation = ({place: encode(rows, place=place) for place, rows in mixture.items()} for mixture in read)
