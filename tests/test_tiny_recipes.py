@@ -1,0 +1,57 @@
+"""The recipes of the tiny course, each through its stage's `main` in this process, with everything made small."""
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from hfllm import keys, places, receipt, recipe
+
+SMALL = {
+    "world": {"train_documents": 400, "test_documents": 30, "train_conversations": 40, "test_conversations": 8},
+    "tokenizer": {"vocab_size": 512},
+    "pretrain": {"max_steps": 2, "eval_steps": 1, "save_steps": 1, "threads": 1},
+    "sft": {"max_steps": 2},
+}
+
+
+def run(stage: str) -> dict:
+    """What `recipe.run` does, without the command line."""
+    words = [word for key, value in SMALL[stage].items() for word in (f"--{key}", str(value))]
+    one = recipe.read(places.folder("recipes") / "tiny" / f"{stage}.yaml", words)
+    one.complain()
+    main = __import__(f"hfllm.stages.{stage}", fromlist=["main"]).main
+    with receipt.writing(one) as record:
+        record(main(**recipe.arguments(main, one)))
+    return receipt.load(one.output_dir / receipt.FINISHED)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("course"))
+        yield {stage: run(stage) for stage in SMALL}
+
+
+def test_every_stage_that_there_is_has_a_tiny_recipe():
+    assert set(SMALL) == set(keys.stages())
+
+
+def test_each_stage_leaves_its_receipt_with_numbers(course):
+    assert course["world"]["numbers"]["train_documents"] > 0
+    assert course["tokenizer"]["numbers"]["vocab_size"] == 512
+    assert course["pretrain"]["numbers"]["eval_bits_per_byte"] > 0
+    assert course["sft"]["numbers"]["eval_loss"] > 0
+
+
+def test_the_models_load_with_plain_transformers(course):
+    for stage in ("pretrain", "sft"):
+        folder = course[stage]["values"]["output_dir"]
+        model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+        assert model.config.vocab_size == len(tokenizer) == 512
+    chat = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Hello!"}], add_generation_prompt=True, tokenize=False
+    )
+    assert chat == "<|bos|><|im_start|>user\nHello!<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_the_receipts_of_the_inputs_are_in_the_receipt(course):
+    assert set(course["sft"]["inputs"]) == {"runs/tiny/pretrain", "runs/tiny/world/conversations"}
