@@ -132,7 +132,7 @@ def copy(options: argparse.Namespace, rest: list[str]) -> int:
 
 def tokens(options: argparse.Namespace, rest: list[str]) -> int:
     """Show a text as coloured tokens."""
-    from hfllm import tokens
+    from hfllm.tokenizing import tokens
 
     return tokens.main(rest)
 

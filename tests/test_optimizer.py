@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, TrainingArguments
 
-from hfllm import optimizer
+from hfllm.pretraining import optimizer
 from tests import stand_in
 
 

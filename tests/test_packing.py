@@ -9,10 +9,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from hfllm import packing
 from hfllm.errors import UserMistake
-from hfllm.packing import TokenBlocks
-from hfllm.shards import TokenShard
+from hfllm.pretraining import packing
+from hfllm.pretraining.packing import TokenBlocks
+from hfllm.pretraining.shards import TokenShard
 from tests import stand_in
 from tests.test_shards import write
 

@@ -19,10 +19,10 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM, AutoTokenizer, EvalPrediction, TrainingArguments
 
-from hfllm import corpus, fresh_model, heldout, loss_curve, samples, speed
-from hfllm.budget import Budget
 from hfllm.data import DatasetConfig, DatasetMixtureConfig
 from hfllm.errors import UserMistake
+from hfllm.pretraining import corpus, fresh_model, heldout, loss_curve, samples, speed
+from hfllm.pretraining.budget import Budget
 from hfllm.stages.pretrain import PretrainConfig, main
 from tests import stand_in
 

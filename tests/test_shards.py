@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from datasets import Dataset
 
-from hfllm import shards
-from hfllm.shards import ShardWriter, TokenShard, Vocabulary
+from hfllm.pretraining import shards
+from hfllm.pretraining.shards import ShardWriter, TokenShard, Vocabulary
 
 MARKED = Vocabulary(size=300, bos=1, eos=2, fingerprint="a")
 PLAIN = Vocabulary(size=300, bos=None, eos=None, fingerprint="a")

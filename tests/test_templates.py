@@ -8,7 +8,8 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from trl import chat_template_utils
 
-from hfllm import bpe_training, labels
+from hfllm import labels
+from hfllm.tokenizing import bpe_training
 
 PARAMETERS = {"type": "object", "properties": {"a": {"type": "integer"}}}
 TOOL = {"type": "function", "function": {"name": "add", "parameters": PARAMETERS}}

@@ -10,9 +10,10 @@ import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer
 
-from hfllm import bpe, bpe_training, data
+from hfllm import data
 from hfllm.errors import UserMistake
 from hfllm.stages import tokenizer as stage
+from hfllm.tokenizing import bpe, bpe_training
 
 ODD_TEXTS = [
     "",

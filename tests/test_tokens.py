@@ -10,9 +10,9 @@ import pytest
 from rich.text import Text
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from hfllm import bpe, bpe_training, segments, tokens
 from hfllm.errors import UserMistake
-from hfllm.segments import Segment
+from hfllm.tokenizing import bpe, bpe_training, segments, tokens
+from hfllm.tokenizing.segments import Segment
 
 TEXT = "Hello 👩‍👩‍👧, naïve <b>&\r\n\tनमस्ते e\u0301"
 
@@ -141,7 +141,7 @@ def test_a_tokenizer_that_is_nowhere(name: str, tmp_path: Path, monkeypatch: pyt
 def test_no_torch_and_no_transformers(folder: str) -> None:
     code = f"""
 import sys
-from hfllm import tokens
+from hfllm.tokenizing import tokens
 tokens.show("hi", [{folder!r}])
 tokens.page("hi", [{folder!r}], chat=True)
 assert not {{"torch", "transformers", "datasets"}} & set(sys.modules)

@@ -19,9 +19,10 @@ from transformers import (
     set_seed,
 )
 
-from hfllm import checkpoints, optimizer, training
+from hfllm import checkpoints, training
 from hfllm.errors import UserMistake
-from hfllm.packing import TokenBlocks
+from hfllm.pretraining import optimizer
+from hfllm.pretraining.packing import TokenBlocks
 from tests import stand_in
 from tests.test_shards import write
 

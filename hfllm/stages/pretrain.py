@@ -11,17 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hfllm import loss_curve, models, recipe
+from hfllm import models, recipe
 from hfllm.data import DatasetMixtureConfig
 from hfllm.errors import UserMistake
+from hfllm.pretraining import loss_curve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainingArguments
 
-    from hfllm.budget import Budget
-    from hfllm.corpus import Corpus
-    from hfllm.packing import TokenBlocks
-    from hfllm.speed import Speedometer
+    from hfllm.pretraining.budget import Budget
+    from hfllm.pretraining.corpus import Corpus
+    from hfllm.pretraining.packing import TokenBlocks
+    from hfllm.pretraining.speed import Speedometer
 
 
 @dataclass
@@ -71,8 +72,10 @@ def main(config: PretrainConfig, data_args: DatasetMixtureConfig, training_args:
     check(config, data_args)
     from transformers import AutoTokenizer, set_seed
 
-    from hfllm import bpe, corpus, training
-    from hfllm.budget import Budget
+    from hfllm import training
+    from hfllm.pretraining import corpus
+    from hfllm.pretraining.budget import Budget
+    from hfllm.tokenizing import bpe
 
     training.prepare(training_args, config.threads)
     bpe.load(config.tokenizer_name_or_path)  # says what is wrong with the path in fewer words than AutoTokenizer
@@ -119,7 +122,8 @@ def model_configuration(config: PretrainConfig, tokenizer: PreTrainedTokenizerBa
     """The configuration of the model to train, checked against the tokenizer."""
     from transformers import AutoConfig
 
-    from hfllm import bpe, fresh_model
+    from hfllm.pretraining import fresh_model
+    from hfllm.tokenizing import bpe
 
     if config.model_config is not None:
         made = fresh_model.config(config.model_config, tokenizer, config.block_length)
@@ -141,7 +145,7 @@ def rows(
     config: PretrainConfig, text: Corpus, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[TokenBlocks, TokenBlocks | None]:
     """The training rows, packed as the recipe says, and the held-out rows, where every token counts once."""
-    from hfllm.packing import TokenBlocks
+    from hfllm.pretraining.packing import TokenBlocks
 
     pad = tokenizer.pad_token_id or 0
     train = TokenBlocks(text.train, config.packing, config.block_length, config.mask_documents, pad)
@@ -154,7 +158,7 @@ def build_model(config: PretrainConfig, model_config: PreTrainedConfig) -> PreTr
     import torch
     from transformers import AutoModelForCausalLM
 
-    from hfllm import fresh_model
+    from hfllm.pretraining import fresh_model
 
     if config.model_name_or_path is None:
         return fresh_model.build(model_config)
@@ -163,14 +167,14 @@ def build_model(config: PretrainConfig, model_config: PreTrainedConfig) -> PreTr
 
 def set_schedule(config: PretrainConfig, args: TrainingArguments, budget: Budget) -> None:
     """warmup_stable_decay asks for its decay phase in steps; the recipe gives a share."""
-    from hfllm.optimizer import wsd_kwargs
+    from hfllm.pretraining.optimizer import wsd_kwargs
 
     if args.lr_scheduler_type == "warmup_stable_decay":
         args.lr_scheduler_kwargs = wsd_kwargs(args.lr_scheduler_kwargs, config.decay_share, budget.steps)
 
 
 def speedometer(model: PreTrainedModel, budget: Budget, args: TrainingArguments) -> Speedometer:
-    from hfllm import speed
+    from hfllm.pretraining import speed
 
     peak, flops = speed.device_peak(), speed.flops_per_token(model, budget.block_length)
     if args.process_index == 0:
@@ -191,8 +195,9 @@ def build_trainer(
 ) -> Trainer:
     from transformers import default_data_collator
 
-    from hfllm import bpe, heldout, optimizer, samples
-    from hfllm.speed import EvenTrainer
+    from hfllm.pretraining import heldout, optimizer, samples
+    from hfllm.pretraining.speed import EvenTrainer
+    from hfllm.tokenizing import bpe
 
     muon = {"args": args, "muon_learning_rate": config.muon_learning_rate}
     trainer = EvenTrainer(

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hfllm import bpe, bpe_training, data, progress, recipe, tokens
+from hfllm import data, progress, recipe
 from hfllm.errors import UserMistake
+from hfllm.tokenizing import bpe, bpe_training, tokens
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -20,8 +20,10 @@ from typing import Any
 from datasets import Dataset, disable_progress_bars
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from hfllm import bpe, data, shards
-from hfllm.packing import TokenBlocks
+from hfllm import data
+from hfllm.pretraining import shards
+from hfllm.pretraining.packing import TokenBlocks
+from hfllm.tokenizing import bpe
 
 BLOCK_LENGTH = 1024
 

@@ -27,8 +27,9 @@ from transformers import (
     set_seed,
 )
 
-from hfllm import fresh_model, optimizer, shards, speed, training
-from hfllm.packing import TokenBlocks
+from hfllm import training
+from hfllm.pretraining import fresh_model, optimizer, shards, speed
+from hfllm.pretraining.packing import TokenBlocks
 
 RECIPE = Path(__file__).parents[2] / "recipes/tiny/pretrain.yaml"
 WARM_STEPS = 5

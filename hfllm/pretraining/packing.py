@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
-    from hfllm.shards import TokenShard
+    from hfllm.pretraining.shards import TokenShard
 
 Packing = Literal["concat", "best_fit", "split"]
 BUFFER_DOCUMENTS = 1000  # best_fit chooses among this many (nanochat's buffer)

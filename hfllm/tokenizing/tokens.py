@@ -16,14 +16,15 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hfllm import segments
+from hfllm import places
 from hfllm.errors import UserMistake
+from hfllm.tokenizing import segments
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-PAGE = Path(__file__).parent / "templates" / "tokens.html"
+PAGE = places.PACKAGE / "templates" / "tokens.html"
 COLOURS = ["#9ecbff", "#ffd59e", "#a8e6b0", "#ffb3cc", "#cdb8ff", "#f2ea8f", "#98e4e8"]  # the page's .c0 to .c6
 WHITESPACE = {" ": "·", "\t": "⇥", "\r": "␍", "\n": "↵"}
 # Characters that would move the cursor, ring the bell or hide a cut are shown by a picture of them.

@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hfllm import bpe, data, shards
+from hfllm import data
 from hfllm.errors import UserMistake
-from hfllm.shards import TokenShard, Vocabulary
+from hfllm.pretraining import shards
+from hfllm.pretraining.shards import TokenShard, Vocabulary
+from hfllm.tokenizing import bpe
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from hfllm import bpe
+from hfllm import places
 from hfllm.errors import UserMistake
+from hfllm.tokenizing import bpe
 
 # Text is cut into pieces by a pattern, and no token crosses a cut.
 # cl100k (GPT-4) as nanochat writes it: OpenAI's own string has `\p{N}{1,3}+`, where tiktoken reads the plus as "do not
@@ -35,7 +36,7 @@ NAMED_TOKENS = {"bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|
 CHAT_TOKENS = ["<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
 THINK_TOKENS = ["<think>", "</think>"]
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = places.PACKAGE / "templates"
 NO_LIMIT = 1_000_000  # tokens; the model knows its own limit, and the pretraining stage writes it
 
 

@@ -51,7 +51,7 @@ def device_peak() -> Peak:
     for part, flops in GPU_PEAK_FLOPS.items():
         if part in name:
             return Peak(flops, f"data sheet of {name}, dense bf16")
-    return Peak(None, f"{name} is not in the table of hfllm/speed.py")
+    return Peak(None, f"{name} is not in the table of hfllm/pretraining/speed.py")
 
 
 def measured_cpu_flops() -> float:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import regex  # type: ignore[import-untyped]
 
-from hfllm import bpe
 from hfllm.errors import UserMistake
+from hfllm.tokenizing import bpe
 
 if TYPE_CHECKING:
     from tokenizers import Encoding

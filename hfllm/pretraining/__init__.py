@@ -1,0 +1,1 @@
+"""The parts of the stage `pretrain`: token shards, rows, the model to start with, optimizer, and what is measured."""
