@@ -52,7 +52,7 @@ def render(receipt: dict[str, Any]) -> str:
 
 
 def _table(head: tuple[str, str], rows: list[tuple[str, Any]]) -> list[str]:
-    return [f"| {head[0]} | {head[1]} |", "|---|---|", *[f"| {name} | {_number(value)} |" for name, value in rows]]
+    return [f"| {head[0]} | {head[1]} |", "|---|---|", *[f"| {name} | {number(value)} |" for name, value in rows]]
 
 
 def _flat(numbers: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -66,11 +66,13 @@ def _flat(numbers: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return rows
 
 
-def _number(value: Any) -> str:
-    return (
-        f"{value:,.4g}"
-        if isinstance(value, float)
-        else f"{value:,}"
-        if isinstance(value, int) and not isinstance(value, bool)
-        else str(value)
-    )
+def number(value: Any) -> str:
+    """number(1234567) == "1,234,567", number(0.123456) == "0.1235"; anything else as it is."""
+    match value:
+        case bool():
+            return str(value)
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.4g}"
+    return str(value)

@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from hfllm.errors import UserMistake
+
 STATE_FILE = "trainer_state.json"
 
 
@@ -29,6 +31,20 @@ def remove_torn(output_dir: Path, processes: int = 1) -> None:
     for folder in checkpoints(output_dir):
         if not is_complete(folder, processes):
             shutil.rmtree(folder)
+
+
+def refuse_other_launch(output_dir: Path, processes: int) -> None:
+    """Raises UserMistake when one process is to go on where several were cut off, or several where one was.
+
+    To `is_complete` such a checkpoint looks torn, and torn ones are deleted."""
+    for folder in checkpoints(output_dir):
+        alone, together = (folder / "rng_state.pth").is_file(), (folder / "rng_state_0.pth").is_file()
+        if state(folder) is not None and (alone if processes > 1 else together):
+            raise UserMistake(
+                f"{folder} was written by {'one process' if alone else 'several processes'}, "
+                f"and this launch has {processes}: the run would not go on as it began.\n"
+                "  to mend it, launch it as before, or begin anew:   --fresh"
+            )
 
 
 def is_complete(folder: Path, processes: int = 1) -> bool:

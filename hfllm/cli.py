@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hfllm
-from hfllm.errors import UserMistake
+from hfllm.errors import EXIT_INTERRUPTED, EXIT_MISTAKE, UserMistake
 
 if TYPE_CHECKING:
     from hfllm.course import Step
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from hfllm.recipe import Recipe
 
 DESCRIPTION = "From web text to a chat model: every stage a YAML recipe."
-EXIT_MISTAKE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
+EXIT_BROKEN_PIPE = 141  # what a shell gives for a process that died of SIGPIPE: 128 + 13
 SCHEMA_FOLDER = ".schema"  # each shipped recipe's first line points an editor there
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb. Exit status: 0 done, 1 a crash (with its traceback), 2 a mistake of the user, 130 interrupted."""
+    """Run one verb; its exit status, as hfllm/errors.py lists them."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     options, rest = parser.parse_known_args(words)
@@ -93,9 +93,12 @@ def show_keys(options: argparse.Namespace, rest: list[str]) -> int:
     _no_rest(rest)
     if options.write_schemas:
         return _write_schemas(Path(options.write_schemas))
+    known = ", ".join(keys.stages())
+    if options.stage is None:
+        raise UserMistake(f"hfllm keys: name a stage, as in  hfllm keys sft  ; there are {known}")
     if options.stage not in keys.stages():
-        near = mistakes.near(str(options.stage), keys.stages())
-        raise UserMistake(f"{options.stage}: no such stage; there are {', '.join(keys.stages())}{near}")
+        near = mistakes.near(options.stage, keys.stages())
+        raise UserMistake(f"{options.stage}: no such stage; there are {known}{near}")
     schema = keys.schema_of_stage(options.stage)
     if options.json_schema:
         print(json.dumps(schema, indent=2))
@@ -223,18 +226,22 @@ def _write_schemas(folder: Path) -> int:
 
     folder.mkdir(parents=True, exist_ok=True)
     for stage in keys.stages():
-        (folder / f"{stage}.json").write_text(json.dumps(keys.schema_of_stage(stage), indent=1) + "\n")
+        (folder / f"{stage}.json").write_text(_schema_text(stage), encoding="utf-8")
     print(f"{folder}: the JSON schemas of {', '.join(keys.stages())}")
     return 0
 
 
-def _refresh_schemas(recipes: Sequence[Recipe]) -> None:
-    """Write the schemas that the first lines of recipes name, where they are missing or of other versions."""
+def _schema_text(stage: str) -> str:
     from hfllm import keys
 
+    return json.dumps(keys.schema_of_stage(stage), indent=1) + "\n"
+
+
+def _refresh_schemas(recipes: Sequence[Recipe]) -> None:
+    """Write the schemas that the first lines of recipes name, where they are missing or of other versions."""
     for recipe in recipes:
         file = recipe.path.parent / SCHEMA_FOLDER / f"{recipe.stage}.json"
-        text = json.dumps(keys.schema_of_stage(recipe.stage), indent=1) + "\n"
+        text = _schema_text(recipe.stage)
         names_it = f"{SCHEMA_FOLDER}/{file.name}" in recipe.path.read_text(encoding="utf-8").partition("\n")[0]
         if names_it and (not file.exists() or file.read_text(encoding="utf-8") != text):
             with suppress(OSError):  # an installed package may lie where its user cannot write: no completion there

@@ -87,6 +87,8 @@ def _read_list(row: Row, column: str) -> list[Message]:
 
 def read_message(message: Message) -> Message:
     """read_message({"from": "human", "value": "Hi"}) == {"role": "user", "content": "Hi"}"""
+    if not isinstance(message, dict):
+        raise _RowError(f"a message is {message!r:.60}, not a mapping with role and content")
     name = message.get("role") or message.get("from")
     if name not in ROLES:
         raise _RowError(f"unknown role {name!r}; known are {', '.join(ROLES)}")
@@ -95,7 +97,12 @@ def read_message(message: Message) -> Message:
         return {"role": "assistant", "content": "", "tool_calls": _tool_calls(content)}
     calls = message.get("tool_calls")
     read = {"role": ROLES[name], "content": "" if content is None and calls else _plain_text(content)}
-    return read | ({"tool_calls": calls} if calls else {})
+    thoughts = message.get("reasoning_content")
+    return (
+        read
+        | ({"reasoning_content": _plain_text(thoughts)} if thoughts else {})
+        | ({"tool_calls": calls} if calls else {})
+    )
 
 
 def _plain_text(content: Any) -> str:
@@ -104,10 +111,10 @@ def _plain_text(content: Any) -> str:
         return content
     if not isinstance(content, list):
         raise _RowError(f"content is {content!r}, not a string")
-    strange = sorted({part["type"] for part in content if part["type"] != "text"})
-    if strange:
+    kinds = [part.get("type", "text") if isinstance(part, dict) else type(part).__name__ for part in content]
+    if strange := sorted({str(kind) for kind in kinds if kind != "text"}):
         raise _RowError(f"content has parts of type {', '.join(strange)}; only text is read")
-    return "".join(part["text"] if "text" in part else part["value"] for part in content)
+    return "".join(part.get("text") or part.get("value") or "" for part in content)
 
 
 def _tool_calls(content: Any) -> list[dict[str, Any]]:
@@ -224,7 +231,8 @@ def _unknown_columns(columns: list[str], place: str) -> str:
 def _neutral(message: Message, special_tokens: tuple[str, ...]) -> Message:
     if message["role"] == "assistant":  # it may think and call tools, but never end a turn in the middle of one
         special_tokens = tuple(token for token in special_tokens if token not in ASSISTANT_MAY_WRITE)
-    neutral = message | {"content": neutralise(message["content"], special_tokens)}
+    texts = {key: message[key] for key in ("content", "reasoning_content") if key in message}
+    neutral = message | {key: neutralise(text, special_tokens) for key, text in texts.items()}
     if "tool_calls" in message:
         calls = json.dumps(message["tool_calls"], ensure_ascii=False)
         neutral["tool_calls"] = json.loads(neutralise(calls, special_tokens))

@@ -7,12 +7,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from hfllm import data, keys, launch, mistakes, places, receipt, recipe, renamed
 from hfllm.errors import UserMistake
 from hfllm.mistakes import Problem
 from hfllm.recipe import Recipe
+
+ASKED_FOR = "asked for: --fresh"
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,7 @@ def check(files: Sequence[Path], overrides: Sequence[str] = ()) -> tuple[list[Re
     outputs = [read.output_dir for read in [*recipes, *_siblings(files)] if "output_dir" in read.values]
     for read in recipes:
         problems[read.path] += _dead_paths(read, outputs)
-    for path, others in _same_output(recipes).items():
-        problems.setdefault(path, []).append(
-            Problem(None, "output_dir", f"the same folder as in {', '.join(map(str, others))}, or one inside it")
-        )
+        problems[read.path] += _same_output(read, recipes)
     return recipes, {file: sorted(found, key=_place) for file, found in problems.items() if found}
 
 
@@ -87,7 +86,7 @@ def plan(recipes: Sequence[Recipe], *, fresh: bool = False) -> list[Step]:
 
 def reads(one: Recipe, other: Recipe) -> bool:
     """Whether `one` reads something below the output of `other`."""
-    return one is not other and any(_below(text, other.output_dir) for text in receipt.read_paths(one))
+    return one is not other and bool(receipt.reads_from(one, other.output_dir))
 
 
 def _place(problem: Problem) -> float:
@@ -97,7 +96,7 @@ def _place(problem: Problem) -> float:
 
 def _step(one: Recipe, earlier: list[Step], fresh: bool) -> Step:
     after = [step for step in earlier if reads(one, step.recipe)]
-    reason = "asked for: --fresh" if fresh else receipt.reason_to_run(one)
+    reason = ASKED_FOR if fresh else receipt.reason_to_run(one)
     running = [step.name for step in after if step.reason]
     if reason is None and running:
         reason = f"{running[0]} runs before it"
@@ -106,11 +105,6 @@ def _step(one: Recipe, earlier: list[Step], fresh: bool) -> Step:
 
 def _reads_any(one: Recipe, others: Iterable[Recipe]) -> bool:
     return any(reads(one, other) for other in others)
-
-
-def _below(text: str, folder: Path) -> bool:
-    path = PurePath(text)
-    return path == PurePath(folder) or PurePath(folder) in path.parents
 
 
 def _stage(file: Path) -> tuple[str, list[Problem]]:
@@ -144,7 +138,7 @@ def _dead_paths(one: Recipe, outputs: list[Path]) -> list[Problem]:
     """Paths to read that neither exist nor are made by a recipe at hand."""
     problems = []
     for key, text in _named_paths(one.values):
-        if not places.find(text).exists() and not any(_below(text, output) for output in outputs):
+        if not places.find(text).exists() and not any(receipt.is_below(text, output) for output in outputs):
             near = mistakes.near(text, [str(output) for output in outputs])
             message = f"{text!r}: no such file or folder, and no recipe here writes it{near}"
             problems.append(Problem(one.lines.get(key), key, message))
@@ -161,7 +155,7 @@ def _named_paths(values: object, prefix: str = "") -> Iterable[tuple[str, str]]:
             key = f"{prefix}.{name}" if prefix else str(name)
             if not isinstance(value, str):
                 yield from _named_paths(value, key)
-            elif str(name).endswith("path") and data.looks_local(value):
+            elif name == "chat_template_path" or (str(name).endswith("path") and data.looks_local(value)):
                 yield key, value
 
 
@@ -175,15 +169,14 @@ def _unknown_launch(one: Recipe) -> list[Problem]:
     return []
 
 
-def _same_output(recipes: Sequence[Recipe]) -> dict[Path, list[Path]]:
+def _same_output(one: Recipe, recipes: Sequence[Recipe]) -> list[Problem]:
     """A folder that is made anew is moved aside as a whole: nobody else's may lie in it."""
-    written = [one for one in recipes if "output_dir" in one.values]
-    found = {}
-    for one in written:
-        others = [other.path for other in written if other is not one and _below(str(one.output_dir), other.output_dir)]
-        if others:
-            found[one.path] = others
-    return found
+    others = [other for other in recipes if other is not one and "output_dir" in other.values]
+    if "output_dir" not in one.values:
+        return []
+    around = [str(other.path) for other in others if receipt.is_below(str(one.output_dir), other.output_dir)]
+    message = f"the same folder as in {', '.join(around)}, or one inside it"
+    return [Problem(one.lines.get("output_dir"), "output_dir", message)] if around else []
 
 
 def _hidden(file: Path, folder: Path) -> bool:

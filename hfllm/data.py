@@ -43,8 +43,8 @@ class DatasetConfig:
     @property
     def place(self) -> str:
         """How messages name this data set: `data/mine.jsonl [train]`."""
-        files = f" {self.data_files}" if self.data_files else ""
-        return f"{self.path}{files} [{self.split}]"
+        inside = [str(part) for part in (self.name, self.data_dir, self.data_files) if part]
+        return " ".join([self.path, *inside, f"[{self.split}]"])
 
 
 @dataclass
@@ -85,7 +85,12 @@ def texts(configs: list[DatasetConfig]) -> Dataset:
     """All rows of all data sets in one column `text`, in the order of the recipe."""
     from datasets import concatenate_datasets
 
-    return concatenate_datasets([_text_column(load(config), config) for config in configs])
+    return concatenate_datasets(text_datasets(configs))
+
+
+def text_datasets(configs: list[DatasetConfig]) -> list[Dataset]:
+    """The column `text` of each data set, cut to its share of the mixture."""
+    return mix([_text_column(load(config), config) for config in configs], configs)
 
 
 def mix(datasets: list[Dataset], configs: list[DatasetConfig]) -> list[Dataset]:

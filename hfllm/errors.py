@@ -1,4 +1,8 @@
-"""The one exception that stands for a mistake of the user, not of the program."""
+"""The one exception that stands for a mistake of the user, not of the program, and how a process ends.
+
+Exit status: 0 done or up to date, 1 a crash (with its traceback), 2 a mistake of the user, 130 interrupted."""
+
+EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
 
 
 class UserMistake(Exception):  # noqa: N818 - it says whose error it is

@@ -51,6 +51,11 @@ def stages() -> list[str]:
     return sorted(file.stem for file in STAGES_FOLDER.glob("*.py") if not file.stem.startswith("_"))
 
 
+def trains(stage: str) -> bool:
+    """Whether the stage is one of those that several processes share: its recipe has a batch per device."""
+    return "per_device_train_batch_size" in schema_of_stage(stage)["properties"]
+
+
 def schema_of_stage(stage: str) -> Schema:
     """The JSON schema of the recipes of `stage`: from the cache, or made now by importing the stage's libraries."""
     file = cache_folder() / f"{stage}-{_version_tag()}.json"

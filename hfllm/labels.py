@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hfllm import places
+from hfllm import places, processes
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ def prepare_template(
     if assistant_only:
         tokenizer.chat_template = _with_marks(tokenizer)
     return _stop_token(tokenizer)
+
+
+def needs_template(dataset: Dataset) -> bool:
+    """Whether the rows are conversations, which a chat template must lay out, and not plain text."""
+    return "messages" in dataset.column_names or (
+        "prompt" in dataset.column_names and isinstance(dataset[0]["prompt"], list)
+    )
 
 
 def _template_file(chat_template_path: str) -> Path:
@@ -153,7 +160,10 @@ def _encode_row(row: Row, row_encoder: RowEncoder, limits: Limits) -> Row:
 def _encode_messages(row: Row, tokenizer: PreTrainedTokenizerBase, assistant_only: bool) -> tuple[list[int], list[int]]:
     tools = row.get("tools")
     tools = json.loads(tools) if isinstance(tools, str) else tools
-    rendered = _render(tokenizer, row["messages"], tools=tools or None, return_assistant_tokens_mask=assistant_only)
+    options = row.get("chat_template_kwargs") or {}
+    rendered = _render(
+        tokenizer, row["messages"], tools=tools or None, return_assistant_tokens_mask=assistant_only, **options
+    )
     ids = rendered["input_ids"]
     if not assistant_only:
         return ids, ids
@@ -163,7 +173,7 @@ def _encode_messages(row: Row, tokenizer: PreTrainedTokenizerBase, assistant_onl
 def _encode_completion(
     row: Row, tokenizer: PreTrainedTokenizerBase, completion_only: bool
 ) -> tuple[list[int], list[int]]:
-    """The completion is trained on, with the end-of-text token behind it; the prompt only when the recipe says so."""
+    """The completion is trained on, up to the token that ends it; the prompt only when the recipe says so."""
     if isinstance(row["prompt"], list):
         prompt = _render(tokenizer, row["prompt"], add_generation_prompt=True)["input_ids"]
         completion = _render(tokenizer, row["prompt"] + row["completion"])["input_ids"][len(prompt) :]
@@ -203,4 +213,5 @@ def _tell_of_lost(encoded: Dataset, lost: int, place: str, limits: Limits) -> No
     told = f"{place}: {rows} have no token to train on within max_length {limits.max_length}"
     if lost == len(encoded):
         raise UserMistake(f"{told}.\n  Raise max_length, or look at the conversations: is there an assistant's turn?")
-    print(f"{told}; they are left out.")
+    if processes.is_first():
+        print(f"{told}; they are left out.")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from hfllm import mistakes, places
+from hfllm import keys, mistakes, places
 from hfllm.errors import UserMistake
 from hfllm.recipe import Recipe
 
@@ -51,8 +51,8 @@ def config_file(name: str) -> Path:
 
 
 def _by_devices(recipe: Recipe) -> str | None:
-    """Several GPUs are for stages that train: those whose recipe has a batch per device."""
-    return "ddp" if "per_device_train_batch_size" in recipe.values and gpus() > 1 else None
+    """Several GPUs are for stages that train."""
+    return "ddp" if keys.trains(recipe.stage) and gpus() > 1 else None
 
 
 def gpus() -> int:

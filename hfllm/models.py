@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from pathlib import Path
 
 from hfllm.errors import UserMistake
@@ -17,9 +18,10 @@ CONFIG_FILES = ("config.json", "adapter_config.json")
 
 
 def find_model(name: str) -> str:
-    """`name` itself when it can be loaded: a model folder, an adapter folder whose base model is there, or a Hub id.
+    """`name`, its ~ expanded, if it can be loaded: a model folder, an adapter folder whose base is there, or a Hub id.
 
     Offline, a Hub id must lie in the local cache; online it is returned unseen. Raises UserMistake with near names."""
+    name = os.path.expanduser(name)  # Path.expanduser raises for a ~name that is no user
     folder = Path(name)
     if folder.is_dir():
         _check_folder(folder)

@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+from hfllm import processes
+
 MARK = "\x1ehfllm "  # ASCII record separator: no library prints it, so a stage's own words are not mistaken for it
 SECONDS_BETWEEN = 0.2
 
@@ -46,8 +48,8 @@ _bar = _Bar()
 
 
 def report(done: int, total: int, note: str = "") -> None:
-    """Show that `done` of `total` units (the stage's own: documents, steps) are finished; only rank 0 speaks."""
-    if os.environ.get("RANK", "0") == "0":
+    """Show that `done` of `total` units (the stage's own: documents, steps) are finished."""
+    if processes.is_first():
         _bar.write(done, total, note)
 
 

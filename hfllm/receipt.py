@@ -3,7 +3,8 @@
     output_dir/run.started.json   written first: recipe and inputs of a run that is not finished
     output_dir/run.json           written last: the same with versions, seconds, memory and final numbers
     output_dir/README.md          the card, made from the receipt
-    output_dir.previous/          what an earlier, different recipe wrote there: one generation is kept
+    output_dir.previous/          what an earlier, different recipe wrote there: one generation is kept,
+                                  and a finished one is never replaced by one that was cut off
 
 A folder with run.json is finished; one with run.started.json of the same recipe and inputs is resumed."""
 
@@ -22,12 +23,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from hfllm import card, data
+from hfllm import card, data, processes
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 FINISHED, STARTED = "run.json", "run.started.json"
 LIBRARIES = ("hfllm", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers")
+CUT_OFF = "cut off: resumes"
 NOT_COMPARED = {"launch"}  # how a stage is started does not change what it makes
 
 
@@ -45,7 +47,7 @@ def reason_to_run(recipe: Recipe) -> str | None:
         return _difference(finished, recipe)
     if started := load(folder / STARTED):
         change = _difference(started, recipe)
-        return f"cut off, and then {change}" if change else "cut off: resumes"
+        return f"cut off, and then {change}" if change else CUT_OFF
     return "not run yet"
 
 
@@ -60,7 +62,7 @@ def writing(recipe: Recipe, *, fresh: bool = False) -> Iterator[Callable[[dict[s
 
     Only the first process of a launch writes. Raises `UserMistake` when `output_dir` holds what no stage wrote, or
     when another run is writing to it."""
-    if os.environ.get("RANK", "0") != "0":
+    if not processes.is_first():
         yield lambda numbers: None
         return
     folder = recipe.output_dir
@@ -83,8 +85,8 @@ def _write_around(recipe: Recipe, folder: Path, fresh: bool) -> Iterator[Callabl
         "inputs": inputs,
         "numbers": numbers,
         "seconds": round(time.monotonic() - begun, 1),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "num_processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "peak_memory_bytes": _peak_memory_bytes(),
+        "num_processes": processes.count(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         **_environment(),
     }
@@ -102,8 +104,10 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UserMistake(f"{folder}: another run is writing to this folder; wait for it, or end it first.") from None
-    with lock:
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def load(file: Path) -> dict[str, Any] | None:
@@ -114,6 +118,16 @@ def load(file: Path) -> dict[str, Any] | None:
 def read_paths(recipe: Recipe) -> list[str]:
     """The texts of a recipe that may name what it reads, however deep; keys `..._dir` name folders to write."""
     return sorted(set(_texts(recipe.values)))
+
+
+def reads_from(recipe: Recipe, folder: Path) -> list[str]:
+    """What a recipe names of `folder`: the folder itself, or something in it."""
+    return [text for text in read_paths(recipe) if is_below(text, folder)]
+
+
+def is_below(text: str, folder: Path) -> bool:
+    """is_below("runs/a/b", Path("runs/a")), and a folder is below itself."""
+    return PurePath(text).is_relative_to(folder)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -134,17 +148,20 @@ def _make_ready(recipe: Recipe, fresh: bool) -> None:
     folder = recipe.output_dir
     if folder.exists() and any(folder.iterdir()):
         _refuse_foreign(folder, recipe)
-        if fresh or reason_to_run(recipe) != "cut off: resumes":
+        if fresh or reason_to_run(recipe) != CUT_OFF:
             _move_aside(folder, recipe)
     folder.mkdir(parents=True, exist_ok=True)
 
 
 def _move_aside(folder: Path, recipe: Recipe) -> None:
+    """One generation is kept: after a start that failed, the finished one before it."""
     previous = folder.with_name(folder.name + ".previous")
     if previous.exists():
         _refuse_foreign(previous, recipe)
-        shutil.rmtree(previous)
-    folder.rename(previous)
+        unwanted = folder if (previous / FINISHED).exists() and not (folder / FINISHED).exists() else previous
+        shutil.rmtree(unwanted)
+    if folder.exists():
+        folder.rename(previous)
 
 
 def _refuse_foreign(folder: Path, recipe: Recipe) -> None:
@@ -208,6 +225,12 @@ def _git_revision() -> str | None:
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
     )
     return found.stdout.strip() or None
+
+
+def _peak_memory_bytes() -> int:
+    """Of this process, without the memory of a GPU."""
+    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _gpu() -> str:

@@ -25,12 +25,11 @@ from typing import Any, NoReturn
 
 import yaml
 
-from hfllm import keys, mistakes, receipt
-from hfllm.errors import UserMistake
+from hfllm import keys, mistakes, processes, receipt
+from hfllm.errors import EXIT_INTERRUPTED, EXIT_MISTAKE, UserMistake
 from hfllm.mistakes import Problem
 
 USAGE = "usage: accelerate launch -m {module} RECIPE.yaml [--key value ...] [--fresh]"
-EXIT_MISTAKE, EXIT_INTERRUPTED = 2, 130
 LAUNCHER_KEYS = {"launch"}  # say how a stage is started: no argument of its `main`
 
 
@@ -78,7 +77,9 @@ def read(path: Path, overrides: Sequence[str] = (), stage: str | None = None) ->
     changed, override_problems = _apply(values, overrides, schema)
     found = [problem for problem in mistakes.problems(node, schema) if not _mended(problem, changed)]
     found = [*sorted(found, key=lambda problem: problem.line or 0), *override_problems]
-    return Recipe(path, stage, values, changed, found, mistakes.lines(node))
+    one = Recipe(path, stage, values, changed, found, mistakes.lines(node))
+    found += _own_output(one)
+    return one
 
 
 def report(path: Path, problems: Sequence[Problem]) -> str:
@@ -111,12 +112,12 @@ def arguments(main: Callable[..., Any], recipe: Recipe) -> dict[str, Any]:
 def run(main: Callable[..., dict[str, Any]]) -> NoReturn:
     """Start a stage from the command line: check the recipe, fill `main`, write the receipt when it returns.
 
-    Exit status: 0 done or up to date, 1 a crash (with its traceback), 2 a mistake of the user, 130 interrupted."""
+    The exit statuses are in hfllm/errors.py."""
     module = sys.modules["__main__"].__spec__.name  # type: ignore[union-attr]
     try:
         sys.exit(_run(main, module, sys.argv[1:]))
     except UserMistake as mistake:
-        if os.environ.get("RANK", "0") == "0":
+        if processes.is_first():
             print(mistake, file=sys.stderr)
         sys.exit(EXIT_MISTAKE)
     except KeyboardInterrupt:
@@ -131,8 +132,10 @@ def _run(main: Callable[..., dict[str, Any]], module: str, words: list[str]) -> 
     # the name that upstream's own defaults still use
     warnings.filterwarnings("ignore", message="`gradient_checkpointing", category=FutureWarning)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells every stage which optional kernels it lacks
-    fresh = "--fresh" in words
-    recipe = read(Path(words[0]), [word for word in words[1:] if word != "--fresh"], stage=module.rpartition(".")[2])
+    stage, fresh = module.rpartition(".")[2], "--fresh" in words
+    if not processes.is_first() and not keys.trains(stage):
+        return 0  # one process does all of it; a second one would write the same files at the same time
+    recipe = read(Path(words[0]), [word for word in words[1:] if word != "--fresh"], stage=stage)
     recipe.complain()
     if receipt.is_up_to_date(recipe) and not fresh:
         print(f"{recipe.output_dir} is up to date: nothing to do (--fresh runs it again)")
@@ -233,6 +236,15 @@ def _set(values: dict[str, Any], parts: list[str], value: Any) -> None:
 def _mended(problem: Problem, changed: dict[str, Any]) -> bool:
     """An override that gives a missing or wrong value its right one leaves nothing to complain of, nor inside it."""
     return any(re.match(rf"{re.escape(key)}($|[.\[])", problem.key) for key in changed)
+
+
+def _own_output(recipe: Recipe) -> list[Problem]:
+    """The folder is made anew before the stage starts, and what it held is moved away."""
+    if "output_dir" not in recipe.values:
+        return []
+    read_there = receipt.reads_from(recipe, recipe.output_dir)
+    message = "the recipe reads {} from the folder that it writes; write another folder"
+    return [Problem(recipe.lines.get("output_dir"), "output_dir", message.format(text)) for text in read_there]
 
 
 def _not_yaml(error: yaml.YAMLError | UnicodeDecodeError) -> Problem:

@@ -270,6 +270,10 @@ def forbidden(key: str, value: Any) -> str | None:
         return "refused: hfllm does not run code that comes with a model"
     if key in {"token", "hub_token", "push_to_hub_token", "hf_token", "use_auth_token"} and value is not None:
         return "refused: a token does not belong into a file; log in with  hf auth login  or set HF_TOKEN"
+    if key == "resume_from_checkpoint" and value:
+        return (
+            "not needed: a run that was cut off goes on by itself; to start from a model:  model_name_or_path: FOLDER"
+        )
     if key == "dataset_text_field" and value != "text":
         return GONE[key]
     return None

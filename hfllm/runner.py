@@ -24,8 +24,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from hfllm import launch, progress, receipt
-from hfllm.course import Step
+from hfllm import card, launch, progress, receipt
+from hfllm.course import ASKED_FOR, Step
 
 # what a stage's process sees: its bar is drawn here, and the libraries' own bars would cut through it
 ENVIRONMENT = {
@@ -64,7 +64,7 @@ def run(steps: Sequence[Step], overrides: list[str], launcher: str | None, conso
     waiting = [step for step in steps if step.reason]
     for number, step in enumerate(waiting, start=1):
         words = launch.command(step.recipe, overrides, launcher)
-        words += ["--fresh"] if step.reason == "asked for: --fresh" else []
+        words += ["--fresh"] if step.reason == ASKED_FOR else []
         head = (f"\n[{number}/{len(waiting)}] {step.name}", "bold")
         console.print(Text.assemble(head, f"  {shlex.join(_readable(words))}"), soft_wrap=True)
         status = _run_stage(step, words, console)
@@ -140,7 +140,9 @@ def _show_numbers(step: Step, console: Console) -> None:
     done = receipt.load(step.recipe.output_dir / receipt.FINISHED)
     assert done is not None, "a stage that ends with exit status 0 has written its receipt"
     numbers = [
-        f"{name} {_short(value)}" for name, value in done["numbers"].items() if isinstance(value, (int, float, str))
+        f"{name} {card.number(value)}"
+        for name, value in done["numbers"].items()
+        if isinstance(value, (int, float, str))
     ]
     shown = ", ".join(numbers[:NUMBERS_SHOWN])
     console.print(
@@ -148,10 +150,6 @@ def _show_numbers(step: Step, console: Console) -> None:
         style="green",
         soft_wrap=True,
     )
-
-
-def _short(value: Any) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _readable(words: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from hfllm import processes
+
 SAMPLE_SECONDS = 0.3
 
 
@@ -30,8 +32,8 @@ def choose(threads: int | None) -> int:
 
     if threads is None and torch.accelerator.is_available():
         return torch.get_num_threads()
-    chosen = threads or max(1, idle_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    chosen = threads or max(1, idle_cores() // processes.count_on_this_machine())
     torch.set_num_threads(chosen)
-    if os.environ.get("RANK", "0") == "0":
+    if processes.is_first():
         print(f"threads: {chosen} per process ({'the recipe says so' if threads else 'as many as cores are idle'})")
     return chosen

@@ -9,10 +9,7 @@ Started again after a crash it goes on from the last complete checkpoint and end
 from __future__ import annotations
 
 import json
-import os
-import resource
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +22,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback, Tra
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils.logging import disable_progress_bar
 
-from hfllm import checkpoints, progress, threads
+from hfllm import checkpoints, processes, progress, threads
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -35,16 +32,17 @@ STEPS_BETWEEN_AGREEMENTS = 10  # several processes ask each other this often whe
 
 
 def prepare(args: TrainingArguments, thread_count: int | None = None) -> None:
-    """Check that the processes of this launch train together, and choose the number of threads.
+    """Check that the processes of this launch train together, choose the number of threads, silence other bars.
 
     Raises UserMistake when each process would train alone and all would write to the same folder."""
-    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    launched = processes.count()
     if launched != args.world_size:
         raise UserMistake(
             f"{launched} processes were launched, but each would train alone (world size {args.world_size}).\n"
             "  to mend it: on a machine without a GPU write   use_cpu: true   into the recipe, and launch with\n"
             "  accelerate launch --config_file accelerate_configs/ddp_cpu.yaml"
         )
+    disable_progress_bar()  # of loading and saving weights: each checkpoint would draw one
     threads.choose(thread_count)
 
 
@@ -57,11 +55,10 @@ def train(trainer: Trainer) -> dict[str, Any]:
         trainer.remove_callback(callback)
     for callback in (LogFile(output_dir / "log.jsonl"), Progress(), stop):
         trainer.add_callback(callback)
-    disable_progress_bar()  # of saving: each checkpoint would draw one
     started = time.perf_counter()
     with stop.installed():
         run_steps(trainer, find_checkpoint(output_dir, trainer.args))
-    if stop.asked:
+    if stop.stopped:
         print(f"stopped at step {trainer.state.global_step}; the same command goes on from there", flush=True)
         raise KeyboardInterrupt
     if trainer.eval_dataset is not None and last_evaluation(trainer.state).get("step") != trainer.state.global_step:
@@ -73,6 +70,7 @@ def train(trainer: Trainer) -> dict[str, Any]:
 
 def find_checkpoint(output_dir: Path, args: TrainingArguments) -> Path | None:
     """The checkpoint to go on from. Torn ones are removed, by one process while the others wait."""
+    checkpoints.refuse_other_launch(output_dir, args.world_size)
     found = checkpoints.last_complete(output_dir, args.world_size)
     with args.main_process_first(desc="torn checkpoints"):
         if args.should_save:
@@ -83,6 +81,7 @@ def find_checkpoint(output_dir: Path, args: TrainingArguments) -> Path | None:
 
 
 def run_steps(trainer: Trainer, checkpoint: Path | None) -> None:
+    """All steps after `checkpoint`; none when training had ended there."""
     if checkpoint is not None and checkpoints.is_finished(checkpoint):
         # Trainer.train would take one step too many from here, so only the weights and the log are read
         trainer._load_from_checkpoint(str(checkpoint))
@@ -94,7 +93,7 @@ def run_steps(trainer: Trainer, checkpoint: Path | None) -> None:
 
 
 def final_numbers(state: TrainerState, seconds: float) -> dict[str, Any]:
-    """Steps, last training loss (nats a token), what the last evaluation gave, seconds of this call, memory."""
+    """Steps, last training loss (nats a token), what the last evaluation gave, seconds of this call, GPU memory."""
     losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
     evaluation = {name: value for name, value in last_evaluation(state).items() if name.startswith("eval_")}
     return {
@@ -102,7 +101,7 @@ def final_numbers(state: TrainerState, seconds: float) -> dict[str, Any]:
         "train_loss": losses[-1] if losses else None,
         **{name: value for name, value in evaluation.items() if "per_second" not in name and "time" not in name},
         "training_seconds": round(seconds, 1),
-        "peak_memory_bytes": peak_memory_bytes(),
+        **({"peak_gpu_memory_bytes": torch.cuda.max_memory_allocated()} if torch.cuda.is_available() else {}),
     }
 
 
@@ -111,14 +110,6 @@ def last_evaluation(state: TrainerState) -> dict[str, Any]:
     entries = [entry for entry in state.log_history if any(name.startswith("eval_") for name in entry)]
     at_last_step = [entry for entry in entries if entry["step"] == entries[-1]["step"]]  # one for each eval data set
     return {name: value for entry in at_last_step for name, value in entry.items()}
-
-
-def peak_memory_bytes() -> int:
-    """Of the GPU where there is one, else of this process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class LogFile(TrainerCallback):
@@ -137,6 +128,9 @@ class LogFile(TrainerCallback):
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if state.is_world_process_zero:
             self.append(state)
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.on_log(args, state, control)  # samples are drawn at an evaluation, after it was logged
 
     def append(self, state: TrainerState) -> None:
         with self.path.open("a") as file:
@@ -165,6 +159,7 @@ class StopOnSignal(TrainerCallback):
 
     def __init__(self) -> None:
         self.asked = False
+        self.stopped = False  # training ended because of it, not because it was done
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -183,8 +178,11 @@ class StopOnSignal(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if args.world_size > 1:
-            self.asked = state.global_step % STEPS_BETWEEN_AGREEMENTS == 0 and any_process(self.asked, args.device)
+            if state.global_step % STEPS_BETWEEN_AGREEMENTS:
+                return  # not the moment to ask the others; `asked` waits for it
+            self.asked = any_process(self.asked, args.device)
         if self.asked:
+            self.stopped = True
             control.should_save = control.should_training_stop = True
 
 

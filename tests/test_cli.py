@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -121,3 +122,11 @@ def test_a_stage_by_hand_has_the_same_checks():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "usage: accelerate launch -m hfllm.stages.world RECIPE.yaml" in done.stderr
     assert done.returncode == 2
+
+
+def test_only_the_first_of_several_processes_runs_a_stage_that_does_not_train(monkeypatch, tmp_path):
+    (tmp_path / "world.yaml").write_text(f"output_dir: {tmp_path}/world\n")
+    command = [sys.executable, "-m", "hfllm.stages.world", str(tmp_path / "world.yaml")]
+    second = subprocess.run(command, env={**os.environ, "RANK": "1", "WORLD_SIZE": "2"}, check=False)
+    assert second.returncode == 0
+    assert not (tmp_path / "world").exists()

@@ -170,3 +170,18 @@ def test_oasst_takes_the_best_ranked_reply_at_every_message() -> None:
     thread = [{"role": "user", "content": "ask"}, {"role": "assistant", "content": "best"}]
     assert oasst_threads(rows) == [{"messages": thread}]
     assert read(rows) == [{"messages": thread}]
+
+
+def test_the_thoughts_of_an_answer_are_kept() -> None:
+    answer = {"role": "assistant", "content": "4", "reasoning_content": "2 + 2"}
+    assert read([{"messages": [CHAT[0], answer]}])[0]["messages"][1] == answer
+
+
+@pytest.mark.parametrize("messages", [["Hi", "Hello"], "Hi"])
+def test_what_is_no_message_is_named(messages: Any) -> None:
+    assert "not a mapping with role and content" in refused([{"messages": messages}])
+
+
+def test_a_part_without_a_type_is_text() -> None:
+    parts = [{"role": message["role"], "content": [{"text": message["content"]}]} for message in CHAT]
+    assert read([{"messages": parts}]) == [{"messages": CHAT}]

@@ -253,3 +253,8 @@ def test_an_edited_input_file_is_a_reason(capsys):
     Path("mine.jsonl").write_text("{}\n{}\n")
     assert course.plan(recipes)[0].reason == "mine.jsonl changed"
     assert course.plan(recipes, fresh=True)[0].reason == "asked for: --fresh"
+
+
+def test_a_template_that_leads_nowhere_is_told():
+    files = write(sft="chat_template_path: mine.jinja\n" + sft("runs/a/sft", "org/model"))
+    assert messages(files) == ["chat_template_path: 'mine.jinja': no such file or folder, and no recipe here writes it"]

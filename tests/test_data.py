@@ -154,3 +154,15 @@ def test_the_fingerprint_sees_keys_and_files():
 )
 def test_what_can_only_be_a_path(path, local):
     assert data.looks_local(path) == local
+
+
+def test_texts_are_cut_to_their_shares():
+    two = [DatasetConfig("mine.jsonl", columns={"question": "text"}, fraction=fraction) for fraction in (0.75, 0.25)]
+    whole, part = (len(rows) for rows in data.text_datasets(two))
+    assert part == round(whole / 3)
+    assert len(data.texts(two)) == whole + part
+
+
+def test_a_place_tells_configurations_of_a_data_set_apart():
+    assert DatasetConfig("org/data", name="easy").place == "org/data easy [train]"
+    assert DatasetConfig("folder", data_dir="a", split="test").place == "folder a [test]"

@@ -135,3 +135,9 @@ def test_a_template_whose_end_the_tokenizer_does_not_know_is_refused(base_tokeni
 def test_an_unknown_template_file_names_the_shipped_ones(tokenizer):
     with pytest.raises(UserMistake, match=r"hfllm/templates/chatml\.jinja"):
         labels.prepare_template(tokenizer, "chatml2.jinja", assistant_only=True)
+
+
+def test_the_options_of_a_row_reach_the_template(tokenizer):
+    tokenizer.chat_template = "{% generation %}{{ mood }}{{ messages[-1].content }}{% endgeneration %}"
+    row = encode([{"messages": CONVERSATION, "chat_template_kwargs": {"mood": "Gladly: "}}], tokenizer)[0]
+    assert tokenizer.decode(row["input_ids"]).startswith("Gladly: ")

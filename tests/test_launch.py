@@ -30,15 +30,16 @@ def ours(name: str) -> str:
 
 
 def test_one_device_needs_no_launcher(monkeypatch):
-    training = recipe(per_device_train_batch_size=4)
+    training = recipe()
     assert words(monkeypatch, "", training) == [sys.executable, *STAGE]
     assert words(monkeypatch, "0", training) == [sys.executable, *STAGE]
     assert launch.name(training) == launch.name(recipe(launch=None)) == "python"
-    assert words(monkeypatch, "0,1", recipe()) == [sys.executable, *STAGE]  # no training stage
+    world = Recipe(Path("world.yaml"), "world", {"output_dir": "runs/x"}, {}, [])  # no training stage
+    assert words(monkeypatch, "0,1", world) == [sys.executable, "-m", "hfllm.stages.world", "world.yaml"]
 
 
 def test_several_gpus_train_together(monkeypatch):
-    command = words(monkeypatch, "0,1,2", recipe(per_device_train_batch_size=4))
+    command = words(monkeypatch, "0,1,2", recipe())
     assert command == [*LAUNCHER, ours("ddp"), "--num_processes", "3", *STAGE]
 
 

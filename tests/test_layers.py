@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "transformers", "trl", "datasets", "peft", "accelerate"}
 LIGHT = [
     *("cli", "recipe", "keys", "key_table", "mistakes", "renamed", "course", "launch", "receipt", "runner", "progress"),
-    *("errors", "data", "models", "places", "card"),
+    *("errors", "data", "models", "places", "card", "processes", "labels", "untrusted"),
 ]
 
 

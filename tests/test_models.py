@@ -77,3 +77,9 @@ def test_an_adapter_needs_its_base() -> None:
         find_model("adapter")
     model_folder("base")
     assert find_model("adapter") == "adapter"
+
+
+def test_the_home_folder_has_its_short_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model_folder("mine")
+    assert find_model("~/mine") == str(tmp_path / "mine")

@@ -91,6 +91,7 @@ def test_text_becomes_a_model_folder(inputs: Path, tmp_path: Path, capsys: pytes
     assert "**Tom lives**" in page
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [entry["tokens"] for entry in log if "loss" in entry] == [512, 1024, 1536]
+    assert [entry["step"] for entry in log if "samples" in entry] == [3, 6]
     assert "8 rows x 32 tokens = 256 tokens a step; 6 steps = 1,536 tokens" in capsys.readouterr().out
 
 
@@ -247,3 +248,11 @@ def test_kill_dash_nine(inputs: Path, tmp_path: Path) -> None:
     first, second = (json.loads((run / "run.json").read_text())["numbers"] for run in runs)
     assert first["eval_bits_per_byte"] == second["eval_bits_per_byte"]
     assert first["train_loss"] == second["train_loss"]
+
+
+def test_the_samples_after_the_last_step_are_in_the_log(inputs: Path, tmp_path: Path) -> None:
+    config, data_args, args = configs(inputs, tmp_path, sample_prompts=["Anna"])
+    args.eval_steps = 4  # the evaluation at step 6 comes after training
+    main(config, data_args, args)
+    log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in log if "samples" in entry] == [4, 6]

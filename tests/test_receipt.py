@@ -177,3 +177,11 @@ def test_a_card_without_inputs_says_so():
     told = receipt.load(Path("runs/mine/run.json"))
     assert "Nothing on this disk: the recipe alone." in card.render(told)
     assert "library_name" not in card.render({**told, "stage": "world"})
+
+
+def test_a_start_that_failed_never_replaces_what_was_finished():
+    run(recipe(seed=1))
+    crash(recipe(seed=2))
+    crash(recipe(seed=3))
+    run(recipe(seed=4))
+    assert json.loads(Path("runs/mine.previous/run.json").read_text())["values"]["seed"] == 1

@@ -295,3 +295,16 @@ def test_no_text_makes_reading_raise(tmp_path):
         read = recipe.read(file, rng.choice(([], ["--model_init_kwargs.a.b", "1"], ["--seed", text[:9]])))
         assert read.problems or read.values
         assert recipe.report(file, read.problems) if read.problems else True
+
+
+@pytest.mark.parametrize("model", ["runs/x", "runs/x/checkpoint-5"])
+def test_what_a_recipe_writes_it_cannot_read(tmp_path, model):
+    found = said(tmp_path, f"model_name_or_path: {model}\n")
+    assert found == [
+        (2, "output_dir", f"the recipe reads {model} from the folder that it writes; write another folder")
+    ]
+
+
+def test_where_to_resume_is_not_for_a_recipe_to_say(tmp_path):
+    assert said(tmp_path, "resume_from_checkpoint: runs/y\n")[0][2].startswith("not needed: a run that was cut off")
+    assert said(tmp_path, "resume_from_checkpoint: null\n") == []

@@ -134,3 +134,23 @@ def test_four_bit_weights_with_an_adapter(run, base, tmp_path):
     data = DatasetMixtureConfig([DatasetConfig(write(tmp_path / "q.jsonl", ROWS))])
     sft.main(data, arguments, model)
     assert (tmp_path / "qlora" / "adapter_model.safetensors").exists()
+
+
+def test_data_sets_of_one_place_are_all_read(run, tmp_path):
+    file = write(tmp_path / "train.jsonl", ROWS)
+    halves = [DatasetConfig(file, split=split) for split in ("train", "train", "train[:50%]")]
+    numbers, _ = run(datasets=halves)
+    assert [counts["rows"] for counts in numbers["data"].values()] == [40, 40, 20]
+
+
+def test_a_prompt_and_completion_of_messages_get_the_template_of_the_recipe(run):
+    rows = [{"prompt": row["messages"][:1], "completion": row["messages"][1:]} for row in ROWS]
+    _, folder = run(rows)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert tokenizer.chat_template
+    assert tokenizer.eos_token == "<|im_end|>"
+
+
+def test_packing_that_lets_rows_see_each_other_is_refused(run):
+    with pytest.raises(UserMistake, match="packing_strategy: bfd"):
+        run(packing=True, packing_strategy="wrapped")

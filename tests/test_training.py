@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from transformers import (
     AutoModelForCausalLM,
     Trainer,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
     default_data_collator,
     set_seed,
@@ -38,6 +41,13 @@ class Interrupt(TrainerCallback):
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if state.global_step == self.step:
             os.kill(os.getpid(), self.number)
+
+
+class InterruptAtTheEnd(TrainerCallback):
+    """Ctrl-C while the last things are done."""
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 class Crash(TrainerCallback):
@@ -181,3 +191,33 @@ def test_processes_that_would_train_alone_are_refused(tmp_path: Path, monkeypatc
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UserMistake, match="2 processes were launched"):
         training.prepare(args, 1)
+
+
+def test_a_signal_between_two_agreements_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step 3 is asked, step 10 is where all processes ask each other."""
+    monkeypatch.setattr(training, "any_process", lambda asked, device: asked)
+    stop, args = training.StopOnSignal(), SimpleNamespace(world_size=2, device="cpu")
+    stop.asked = True
+    for step, stops in ((3, False), (9, False), (10, True)):
+        control = TrainerControl()
+        stop.on_step_end(args, TrainerState(global_step=step), control)
+        assert control.should_training_stop == control.should_save == stop.stopped == stops
+
+
+def test_a_signal_after_the_last_step_changes_nothing(model_folder: Path, rows: TokenBlocks, tmp_path: Path) -> None:
+    trainer = make_trainer(model_folder, rows, tmp_path)
+    trainer.add_callback(InterruptAtTheEnd())
+    assert training.train(trainer)["steps"] == STEPS
+    assert (tmp_path / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("names", "processes"), [(["rng_state.pth"], 2), (["rng_state_0.pth", "rng_state_1.pth"], 1)])
+def test_checkpoints_of_another_launch_are_refused_and_kept(tmp_path: Path, names: list[str], processes: int) -> None:
+    folder = tmp_path / "checkpoint-4"
+    folder.mkdir()
+    (folder / "trainer_state.json").write_text('{"global_step": 4, "max_steps": 8}')
+    for name in names:
+        (folder / name).touch()
+    with pytest.raises(UserMistake, match=f"this launch has {processes}"):
+        checkpoints.refuse_other_launch(tmp_path, processes)
+    checkpoints.refuse_other_launch(tmp_path, len(names))

@@ -4,7 +4,6 @@ Used by `hfllm chat`. Writes to the screen, and to the file that /save names."""
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from hfllm.chat import screen
 from hfllm.chat.model import Message, Prompt, Talker
 from hfllm.chat.sampling import Sampling, Step, TextStream, check_options, stream
 from hfllm.errors import UserMistake
+from hfllm.mistakes import near
 
 HELP = """\
   /help             this list
@@ -123,10 +123,7 @@ class Chat:
                 self._save(value)
             case _:
                 known = re.findall(r"^  (/\w+)", HELP, flags=re.MULTILINE)
-                close = difflib.get_close_matches(name, known, n=1)
-                screen.complaint(
-                    f"no command {name}" + (f"; did you mean {close[0]}?" if close else "; /help lists them")
-                )
+                screen.complaint(f"no command {name}{near(name, known) or '; /help lists them'}")
         return True
 
     def _set_system(self, text: str) -> None:

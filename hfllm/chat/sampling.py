@@ -23,6 +23,7 @@ RULES: dict[str, tuple[Callable[[float], bool], str]] = {
     "seed": (lambda value: 0 <= value < 2**63, "a whole number from 0 upwards"),
     "max_new_tokens": (lambda value: value >= 1, "a whole number from 1 upwards"),
 }
+DEFAULT_TEMPERATURE = 0.7  # chosen by us: livelier than 0, and a small model still keeps to what it knows
 CANDIDATES = 6  # what fits above one another without pushing the text off the screen
 
 
@@ -30,7 +31,7 @@ CANDIDATES = 6  # what fits above one another without pushing the text off the s
 class Sampling:
     """How to draw. Temperature 0 takes the likeliest token; None leaves a cut or the seed out."""
 
-    temperature: float = 0.7
+    temperature: float = DEFAULT_TEMPERATURE
     top_k: int | None = None
     top_p: float | None = None
     seed: int | None = None

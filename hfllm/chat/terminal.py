@@ -18,11 +18,9 @@ import sys
 from hfllm.chat import screen
 from hfllm.chat.conversation import HELP, Chat
 from hfllm.chat.model import load
-from hfllm.chat.sampling import Sampling, check_options
+from hfllm.chat.sampling import DEFAULT_TEMPERATURE, Sampling, check_options
 from hfllm.errors import UserMistake
 from hfllm.models import find_model
-
-DEFAULT_TEMPERATURE = 0.7  # chosen by us: livelier than 0, and a small model still keeps to what it knows
 
 
 def main(argv: list[str]) -> int:
@@ -30,7 +28,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     names = ("temperature", "top_k", "top_p", "seed", "max_new_tokens")
     check_options({f"--{name.replace('_', '-')}": getattr(options, name) for name in names})
-    find_model(options.model)
+    options.model = find_model(options.model)
     for standard in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(standard, io.TextIOWrapper):
             standard.reconfigure(errors="replace")  # bytes that are no UTF-8 must not end a chat

@@ -6,11 +6,11 @@ transformers takes any unknown key of a configuration silently; here it is a mis
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from hfllm.errors import UserMistake
+from hfllm.mistakes import near
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -60,7 +60,7 @@ def class_of(model_type: str | None) -> type[PreTrainedConfig]:
     if model_type is None:
         raise UserMistake("model_config: model_type is missing; write for instance   model_type: qwen3")
     if model_type not in CONFIG_MAPPING:
-        raise UserMistake(f"model_config: no model_type {model_type!r}{did_you_mean(model_type, list(CONFIG_MAPPING))}")
+        raise UserMistake(f"model_config: no model_type {model_type!r}{near(model_type, list(CONFIG_MAPPING))}")
     config_class = CONFIG_MAPPING[model_type]
     if config_class not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise UserMistake(f"model_config: {model_type!r} is no causal language model; qwen3, llama and gpt2 are.")
@@ -73,14 +73,9 @@ def check_keys(values: dict[str, Any], config_class: type[PreTrainedConfig]) -> 
     if "rope_parameters" in known:
         known.append("rope_theta")  # the old name still works: it becomes a rope parameter
     lines = [f"{key}: comes from the tokenizer; leave it out" for key in values if key in FROM_TOKENIZER]
-    lines += [f"{key}: no such key{did_you_mean(key, known)}" for key in values if key not in known]
+    lines += [f"{key}: no such key{near(key, known)}" for key in values if key not in known]
     if lines:
         raise UserMistake("\n  ".join([f"model_config ({config_class.model_type}):", *lines]))
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def build(config: PreTrainedConfig) -> PreTrainedModel:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from hfllm.labels import IGNORED
+
 if TYPE_CHECKING:
     from transformers import EvalPrediction
-
-IGNORED = -100  # label of a token that is not predicted
 
 
 def nats(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

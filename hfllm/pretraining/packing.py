@@ -19,13 +19,13 @@ import torch
 from torch.utils.data import Dataset
 
 from hfllm.errors import UserMistake
+from hfllm.labels import IGNORED
 
 if TYPE_CHECKING:
     from hfllm.pretraining.shards import TokenShard
 
 Packing = Literal["concat", "best_fit", "split"]
 BUFFER_DOCUMENTS = 1000  # best_fit chooses among this many (nanochat's buffer)
-IGNORED = -100  # label of a token that is not predicted
 
 Slice = tuple[int, int]  # start in the shard, length
 

@@ -52,7 +52,7 @@ class Samples(TrainerCallback):
         samples = [{"prompt": prompt, "text": text} for prompt, text in zip(self.prompts, texts, strict=True)]
         state.log_history.append({"step": state.global_step, "samples": samples})
         if state.is_world_process_zero:
-            Path(args.output_dir, "samples.md").write_text(page(state.log_history))
+            Path(args.output_dir, "samples.md").write_text(page(state.log_history), encoding="utf-8")
 
 
 def page(log_history: list[dict[str, Any]]) -> str:
@@ -61,7 +61,7 @@ def page(log_history: list[dict[str, Any]]) -> str:
     for entry in log_history:
         if "samples" in entry:
             lines += ["", f"## step {entry['step']}", ""]
-            lines += [f"- **{sample['prompt']}**{one_line(sample['text'])}" for sample in entry["samples"]]
+            lines += [f"- **{one_line(sample['prompt'])}**{one_line(sample['text'])}" for sample in entry["samples"]]
     return "\n".join(lines) + "\n"
 
 

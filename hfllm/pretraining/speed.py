@@ -45,6 +45,7 @@ class Peak:
 
 
 def device_peak() -> Peak:
+    """Of the GPU that torch uses, else of this CPU."""
     if not torch.cuda.is_available():
         return Peak(measured_cpu_flops(), f"one fp32 matrix product on this CPU, {torch.get_num_threads()} threads")
     name = torch.cuda.get_device_name()

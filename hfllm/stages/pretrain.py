@@ -69,6 +69,7 @@ class PretrainConfig:
 
 
 def main(config: PretrainConfig, data_args: DatasetMixtureConfig, training_args: TrainingArguments) -> dict[str, Any]:
+    """Train the model of the recipe on `datasets`; returns its size, the tokens seen, losses and speed."""
     check(config, data_args)
     from transformers import AutoTokenizer, set_seed
 
@@ -115,7 +116,7 @@ def check(config: PretrainConfig, data_args: DatasetMixtureConfig) -> None:
     if not 0 < config.decay_share <= 1:
         raise UserMistake(f"decay_share: {config.decay_share} is no share of the steps; write for instance 0.2")
     if config.model_name_or_path is not None:
-        models.find_model(config.model_name_or_path)
+        config.model_name_or_path = models.find_model(config.model_name_or_path)
 
 
 def model_configuration(config: PretrainConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
@@ -155,6 +156,7 @@ def rows(
 
 
 def build_model(config: PretrainConfig, model_config: PreTrainedConfig) -> PreTrainedModel:
+    """Random weights, or those of `model_name_or_path`, in float32."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -162,7 +164,7 @@ def build_model(config: PretrainConfig, model_config: PreTrainedConfig) -> PreTr
 
     if config.model_name_or_path is None:
         return fresh_model.build(model_config)
-    return AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=torch.float32)
+    return AutoModelForCausalLM.from_pretrained(config.model_name_or_path, dtype=torch.float32, use_safetensors=True)
 
 
 def set_schedule(config: PretrainConfig, args: TrainingArguments, budget: Budget) -> None:
@@ -174,6 +176,7 @@ def set_schedule(config: PretrainConfig, args: TrainingArguments, budget: Budget
 
 
 def speedometer(model: PreTrainedModel, budget: Budget, args: TrainingArguments) -> Speedometer:
+    """What measures tokens a second and MFU; says the sizes it reckons with."""
     from hfllm.pretraining import speed
 
     peak, flops = speed.device_peak(), speed.flops_per_token(model, budget.block_length)
@@ -193,6 +196,7 @@ def build_trainer(
     heldout_rows: TokenBlocks | None,
     speed: Speedometer,
 ) -> Trainer:
+    """The Trainer with our measures, samples and optimizer."""
     from transformers import default_data_collator
 
     from hfllm.pretraining import heldout, optimizer, samples

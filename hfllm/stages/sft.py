@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hfllm import data, models, recipe
+from hfllm import conversations, data, labels, models, processes, recipe, untrusted
 from hfllm.data import DatasetConfig, DatasetMixtureConfig
 from hfllm.errors import UserMistake
 
@@ -28,19 +28,19 @@ def main(data_args: DatasetMixtureConfig, training_args: SFTConfig, model_args: 
         raise UserMistake("stage sft: the recipe needs  model_name_or_path:  and  datasets:")
     if training_args.dataset_kwargs:
         raise UserMistake("dataset_kwargs: not used by the stage sft, which makes the labels itself; remove it")
-    models.find_model(model_args.model_name_or_path)
+    model_args.model_name_or_path = models.find_model(model_args.model_name_or_path)
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)
     with training_args.main_process_first(desc="encoding"):
         train, evaluation = _encoded(data_args, tokenizer, training_args)
-    _show(train | evaluation)
+    counts = _counts(train)
+    _counts(evaluation)
 
-    from hfllm import labels, training
+    from hfllm import training
 
     training.prepare(training_args)
     trainer = _trainer(model_args, training_args, tokenizer, train, evaluation)
-    counts = {place: labels.counts(rows) for place, rows in train.items()}
     return {"data": counts, **training.train(trainer)}
 
 
@@ -48,8 +48,6 @@ def _encoded(
     data_args: DatasetMixtureConfig, tokenizer: PreTrainedTokenizerBase, training_args: SFTConfig
 ) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
     """Training and evaluation data by place, as token ids and labels; sets what ends an answer in `training_args`."""
-    from hfllm import conversations, labels, untrusted
-
     assistant_only = bool(training_args.assistant_only_loss)
     special_tokens = untrusted.control_tokens(tokenizer)
     mixtures = [_mixture(configs) for configs in (data_args.datasets, data_args.eval_datasets)]
@@ -57,8 +55,10 @@ def _encoded(
         {place: conversations.to_messages(rows, place, special_tokens) for place, rows in mixture.items()}
         for mixture in mixtures
     ]
-    if any("messages" in rows.column_names for mixture in read for rows in mixture.values()):
-        stop = labels.prepare_template(tokenizer, training_args.chat_template_path, assistant_only=assistant_only)
+    everything = [rows for mixture in read for rows in mixture.values()]
+    if any(map(labels.needs_template, everything)):
+        needs_marks = assistant_only and any("messages" in rows.column_names for rows in everything)
+        stop = labels.prepare_template(tokenizer, training_args.chat_template_path, assistant_only=needs_marks)
         training_args.eos_token = training_args.eos_token or stop
     limits = labels.Limits(training_args.max_length, training_args.truncation_mode)
     encode = partial(
@@ -74,18 +74,20 @@ def _encoded(
 
 
 def _mixture(configs: list[DatasetConfig]) -> dict[str, Dataset]:
-    """Each data set by its place, cut to its share."""
+    """Each data set by its place, cut to its share; a place that stands in the recipe twice is numbered."""
     loaded = data.mix([data.load(config) for config in configs], configs)
-    return {config.place: rows for config, rows in zip(configs, loaded, strict=True)}
+    places = [config.place for config in configs]
+    names = [name if places.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(places, start=1)]
+    return dict(zip(names, loaded, strict=True))
 
 
-def _show(encoded: dict[str, Dataset]) -> None:
-    """Rows and tokens of each data set."""
-    from hfllm import labels
-
-    for place, rows in encoded.items():
-        numbers = labels.counts(rows)
-        print("{rows:>9,} rows {tokens:>12,} tokens {trained_tokens:>12,} trained on".format(**numbers), place)
+def _counts(encoded: dict[str, Dataset]) -> dict[str, dict[str, int]]:
+    """Rows and tokens of each data set, which are printed too."""
+    counts = {place: labels.counts(rows) for place, rows in encoded.items()}
+    for place, numbers in counts.items():
+        if processes.is_first():
+            print("{rows:>9,} rows {tokens:>12,} tokens {trained_tokens:>12,} trained on".format(**numbers), place)
+    return counts
 
 
 def _trainer(
@@ -98,6 +100,8 @@ def _trainer(
     from datasets import concatenate_datasets
     from trl import SFTTrainer, get_peft_config, get_quantization_config
 
+    if training_args.packing and training_args.packing_strategy == "wrapped":
+        raise UserMistake("packing_strategy: with wrapped, packed rows see each other; write  packing_strategy: bfd")
     training_args.assistant_only_loss = False  # done: the labels say it, and the trainer would ask for messages
     training_args.chat_template_path = None  # done: the trainer knows no shipped templates
     training_args.model_init_kwargs = {
@@ -116,7 +120,7 @@ def _trainer(
         peft_config=get_peft_config(model_args),
         quantization_config=get_quantization_config(model_args),
     )
-    if training_args.packing:
+    if trainer.padding_free:  # asked for, or what packing amounts to
         _check_packing(trainer.model)
     return trainer
 
@@ -136,7 +140,7 @@ def _check_packing(model: Any) -> None:
     if not torch.allclose(together, alone, atol=1e-3 if together.dtype == torch.float32 else 0.1):
         raise UserMistake(
             f"packing: with attn_implementation {model.config._attn_implementation} packed rows would see each other.\n"
-            "  Write  packing: false  or  attn_implementation: flash_attention_2"
+            "  to mend it:   packing: false   (and padding_free: false), or   attn_implementation: flash_attention_2"
         )
 
 

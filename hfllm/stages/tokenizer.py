@@ -55,7 +55,7 @@ class TokenizerConfig:
 def main(config: TokenizerConfig) -> dict[str, Any]:
     """Train, save, check, measure; the numbers are those of the card."""
     _refuse_impossible_sizes(config)
-    datasets = [data.texts([dataset]) for dataset in config.datasets]
+    datasets = data.text_datasets(config.datasets)
     held_out: dict[str, list[str]] = {}  # by the name of the data set
     for dataset, rows in zip(config.datasets, datasets, strict=True):
         held_out.setdefault(dataset.place, []).extend(_held_out(dataset.place, rows))

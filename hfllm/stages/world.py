@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hfllm import recipe
+from hfllm import progress, recipe
 from hfllm.errors import UserMistake
-from hfllm.progress import report
 from hfllm.world import conversations, documents, problems, rankings
 from hfllm.world.crawl import write_crawl
 from hfllm.world.people import World, make_world
@@ -25,6 +24,8 @@ from hfllm.world.people import World, make_world
 
 @dataclass
 class WorldConfig:
+    """How much of everything there is."""
+
     output_dir: str = field(metadata={"help": "Folder to write."})
     seed: int = field(default=0, metadata={"help": "The same seed gives the same world, byte for byte."})
     well_known_people: int = field(default=50, metadata={"help": "People at the top of the frequency list."})
@@ -55,7 +56,7 @@ def main(config: WorldConfig) -> dict[str, Any]:
     numbers: dict[str, Any] = {"people": len(world.people), "cities": len(world.cities)}
     for done, write in enumerate(parts, start=1):
         numbers |= write(config, world, folder)
-        report(done, len(parts), write.__name__.replace("_", " "))
+        progress.report(done, len(parts), write.__name__.replace("_", " "))
     settings = {key: value for key, value in asdict(config).items() if key != "output_dir"}
     truth = world.truth() | {"settings": settings, "blocked_hosts": numbers.pop("blocked_hosts")}
     (folder / "truth.json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
