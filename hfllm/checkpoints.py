@@ -22,21 +22,23 @@ def last_complete(output_dir: Path, processes: int = 1) -> Path | None:
     for folder in reversed(checkpoints(output_dir)):
         if is_complete(folder, processes):
             return folder
-        print(f"{folder} was cut off while it was written: not used")
+        print(f"{folder}: a run cannot go on from it, because it {_lack(folder, processes)}")
     return None
 
 
-def remove_torn(output_dir: Path, processes: int = 1) -> None:
-    """Delete checkpoints that were cut off, so that they do not count when old checkpoints are rotated out."""
+def remove_torn(output_dir: Path) -> None:
+    """Delete checkpoints whose last file is missing, so that they do not count when old ones are rotated out.
+
+    One that a run merely cannot go on from (`save_only_model`, another number of processes) stays."""
     for folder in checkpoints(output_dir):
-        if not is_complete(folder, processes):
+        if state(folder) is None:
             shutil.rmtree(folder)
 
 
 def refuse_other_launch(output_dir: Path, processes: int) -> None:
     """Raises UserMistake when one process is to go on where several were cut off, or several where one was.
 
-    To `is_complete` such a checkpoint looks torn, and torn ones are deleted."""
+    The order of the data would be another."""
     for folder in checkpoints(output_dir):
         alone, together = (folder / "rng_state.pth").is_file(), (folder / "rng_state_0.pth").is_file()
         if state(folder) is not None and (alone if processes > 1 else together):
@@ -55,6 +57,12 @@ def is_complete(folder: Path, processes: int = 1) -> bool:
         return False
     names = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
     return all((folder / name).is_file() for name in names)
+
+
+def _lack(folder: Path, processes: int) -> str:
+    if state(folder) is None:
+        return "was cut off while it was written"
+    return f"lacks the random state of {processes} process(es)"
 
 
 def state(folder: Path) -> dict[str, Any] | None:

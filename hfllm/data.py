@@ -131,8 +131,12 @@ def _read(config: DatasetConfig) -> Dataset:
 
 
 def _split_of_file(config: DatasetConfig) -> str:
-    """A single file has one split, whatever its name; a slice of it is kept: test[:10] -> train[:10]."""
-    _, bracket, rest = config.split.partition("[")
+    """A single file has one split, which the library calls train: mine.jsonl [train], test.jsonl [test[:10]].
+
+    Another name would be a slip: `split: test` of a file that was trained on would measure on the training rows."""
+    name, bracket, rest = config.split.partition("[")
+    if name not in {"train", Path(config.path).name.partition(".")[0]}:
+        raise UserMistake(f"data set {config.place}: a single file has one split; write  split: train{bracket}{rest}")
     return "train" + bracket + rest
 
 

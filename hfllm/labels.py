@@ -176,7 +176,10 @@ def _encode_completion(
     """The completion is trained on, up to the token that ends it; the prompt only when the recipe says so."""
     if isinstance(row["prompt"], list):
         prompt = _render(tokenizer, row["prompt"], add_generation_prompt=True)["input_ids"]
-        completion = _render(tokenizer, row["prompt"] + row["completion"])["input_ids"][len(prompt) :]
+        whole = _render(tokenizer, row["prompt"] + row["completion"])["input_ids"]
+        if whole[: len(prompt)] != prompt:
+            raise UserMistake("the chat template renders a prompt differently when an answer follows: use `messages`.")
+        completion = whole[len(prompt) :]
     else:
         prompt = _plain_ids(row["prompt"], tokenizer)
         completion = _with_end(tokenizer(row["completion"], add_special_tokens=False)["input_ids"], tokenizer)

@@ -26,6 +26,7 @@ from rich.text import Text
 
 from hfllm import card, launch, progress, receipt
 from hfllm.course import ASKED_FOR, Step
+from hfllm.errors import EXIT_MISTAKE
 
 # what a stage's process sees: its bar is drawn here, and the libraries' own bars would cut through it
 ENVIRONMENT = {
@@ -69,7 +70,8 @@ def run(steps: Sequence[Step], overrides: list[str], launcher: str | None, conso
         console.print(Text.assemble(head, f"  {shlex.join(_readable(words))}"), soft_wrap=True)
         status = _run_stage(step, words, console)
         if status:
-            failure = f"\n{step.name} ended with exit status {status}. The same command goes on from here."
+            first = "Mend it; then the" if status == EXIT_MISTAKE else "The"
+            failure = f"\n{step.name} ended with exit status {status}. {first} same command goes on from here."
             console.print(failure, markup=False, soft_wrap=True)
             return status
         _show_numbers(step, console)

@@ -74,7 +74,7 @@ def find_checkpoint(output_dir: Path, args: TrainingArguments) -> Path | None:
     found = checkpoints.last_complete(output_dir, args.world_size)
     with args.main_process_first(desc="torn checkpoints"):
         if args.should_save:
-            checkpoints.remove_torn(output_dir, args.world_size)
+            checkpoints.remove_torn(output_dir)
     if found is not None and args.process_index == 0:
         print(f"going on from {found}")
     return found

@@ -233,7 +233,7 @@ def test_the_first_failure_ends_the_course_with_its_own_words(capsys):
     assert main(["run", "a"]) == 2
     said = capsys.readouterr().out
     assert "  crawl_pages: 3 is too few, write 40 or more" in said
-    assert "world ended with exit status 2. The same command goes on from here." in said
+    assert "world ended with exit status 2. Mend it; then the same command goes on from here." in said
     assert "[2/2]" not in said
     assert "Traceback" not in said
     assert not Path("runs/a/sft").exists()

@@ -45,7 +45,7 @@ def test_a_folder_has_its_splits_and_a_file_has_one():
     assert len(answers(path=folder())) == 6
     assert len(answers(path="both", split="test")) == 3
     assert answers(path="both", split="train[2:4]") == [2, 3]
-    assert answers(split="train[:20%]") == answers(split="test[:2]") == [0, 1]
+    assert answers(split="train[:20%]") == answers(split="mine[:2]") == [0, 1]
 
 
 def test_columns_are_renamed_or_selected():
@@ -166,3 +166,12 @@ def test_texts_are_cut_to_their_shares():
 def test_a_place_tells_configurations_of_a_data_set_apart():
     assert DatasetConfig("org/data", name="easy").place == "org/data easy [train]"
     assert DatasetConfig("folder", data_dir="a", split="test").place == "folder a [test]"
+
+
+def test_a_single_file_has_no_other_split(tmp_path):
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"text": "a"}\n{"text": "b"}\n')
+    for split in ("train", "mine[:1]", "train[1:]"):
+        assert data.load(DatasetConfig(str(file), split=split))
+    with pytest.raises(UserMistake, match=r"a single file has one split; write  split: train\[:1\]"):
+        data.load(DatasetConfig(str(file), split="test[:1]"))

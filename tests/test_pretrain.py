@@ -97,13 +97,13 @@ def test_text_becomes_a_model_folder(inputs: Path, tmp_path: Path, capsys: pytes
 
 def test_a_second_run_uses_the_shards_again_and_goes_on_from_a_model(inputs: Path, tmp_path: Path) -> None:
     main(*configs(inputs, tmp_path / "first"))
-    stamp = (tmp_path / "first/shards/train.ds").stat().st_mtime_ns
+    stamp = (tmp_path / "first.shards/train.ds").stat().st_mtime_ns
     _config, data_args, args = configs(inputs, tmp_path / "first", packing="split")
     tokenizer = AutoTokenizer.from_pretrained(inputs / "tokenizer")
-    corpus.prepare(tmp_path / "first/shards", data_args, 0.1, tokenizer, str(inputs / "tokenizer"), args)
-    assert (tmp_path / "first/shards/train.ds").stat().st_mtime_ns == stamp
-    corpus.prepare(tmp_path / "first/shards", data_args, 0.2, tokenizer, str(inputs / "tokenizer"), args)
-    assert (tmp_path / "first/shards/train.ds").stat().st_mtime_ns > stamp
+    corpus.prepare(tmp_path / "first.shards", data_args, 0.1, tokenizer, str(inputs / "tokenizer"), args)
+    assert (tmp_path / "first.shards/train.ds").stat().st_mtime_ns == stamp
+    corpus.prepare(tmp_path / "first.shards", data_args, 0.2, tokenizer, str(inputs / "tokenizer"), args)
+    assert (tmp_path / "first.shards/train.ds").stat().st_mtime_ns > stamp
 
     changes = {"model_config": None, "model_name_or_path": str(tmp_path / "first"), "muon_learning_rate": None}
     numbers = main(*configs(inputs, tmp_path / "second", **changes))

@@ -150,7 +150,7 @@ def test_a_torn_checkpoint_is_passed_over_aloud(
     state_file.write_text(state_file.read_text()[:-20])
     training.train(make_trainer(model_folder, rows, tmp_path / "cut"))
     said = capsys.readouterr().out
-    assert "checkpoint-8 was cut off while it was written: not used" in said
+    assert "checkpoint-8: a run cannot go on from it, because it was cut off while it was written" in said
     assert "going on from" in said
     assert "checkpoint-4" in said
     assert_same_run(tmp_path / "whole", tmp_path / "cut")

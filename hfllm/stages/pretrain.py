@@ -2,8 +2,8 @@
 
     accelerate launch -m hfllm.stages.pretrain recipes/tiny/pretrain.yaml
 
-Reads data sets with a `text` column and a tokenizer; writes a model folder to `output_dir`, with shards/ (the text
-as token ids), log.jsonl, loss.png, samples.md, checkpoints. Cut off at any moment, the same command goes on exactly."""
+Reads data sets with a `text` column and a tokenizer. Writes a model folder to `output_dir`, with log.jsonl, loss.png,
+samples.md and checkpoints, and the text as token ids to `shards_dir`. Cut off, the same command goes on exactly."""
 
 from __future__ import annotations
 
@@ -65,6 +65,13 @@ class PretrainConfig:
         default_factory=list, metadata={"help": "Prompts to continue at every evaluation."}
     )
     sample_tokens: int = field(default=40, metadata={"help": "Length of those continuations in tokens."})
+    shards_dir: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where the text lies as token ids, used again while text and tokenizer are the same; "
+            "null: OUTPUT_DIR.shards."
+        },
+    )
     threads: int | None = field(default=None, metadata={"help": "CPU threads; null: as many as cores are idle."})
 
 
@@ -82,7 +89,7 @@ def main(config: PretrainConfig, data_args: DatasetMixtureConfig, training_args:
     bpe.load(config.tokenizer_name_or_path)  # says what is wrong with the path in fewer words than AutoTokenizer
     tokenizer = AutoTokenizer.from_pretrained(config.tokenizer_name_or_path)
     model_config = model_configuration(config, tokenizer)
-    folder = Path(training_args.output_dir, "shards")
+    folder = Path(config.shards_dir or f"{training_args.output_dir.rstrip('/')}.shards")
     name = config.tokenizer_name_or_path
     text = corpus.prepare(folder, data_args, config.heldout_share, tokenizer, name, training_args)
     train_rows, heldout_rows = rows(config, text, tokenizer)

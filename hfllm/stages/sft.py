@@ -108,8 +108,8 @@ def _trainer(
         "revision": model_args.model_revision,
         "attn_implementation": model_args.attn_implementation,
         "dtype": model_args.dtype,
-        "use_safetensors": True,
         **(training_args.model_init_kwargs or {}),
+        "use_safetensors": True,
     }
     trainer = SFTTrainer(
         model=model_args.model_name_or_path,
