@@ -202,7 +202,13 @@ def _with_end(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, messages: list[Row], **options: Any) -> Row:
-    return tokenizer.apply_chat_template(messages, return_dict=True, **options)
+    from jinja2 import TemplateError
+
+    try:
+        return tokenizer.apply_chat_template(messages, return_dict=True, **options)
+    except TemplateError as error:
+        shown = ", ".join(f"{message['role']}: {str(message['content'])[:40]!r}" for message in messages)
+        raise UserMistake(f"the chat template refuses a conversation: {error}\n  {shown}") from error
 
 
 def _teaches(row: Row) -> bool:

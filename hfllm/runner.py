@@ -35,7 +35,7 @@ ENVIRONMENT = {
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
-NUMBERS_SHOWN = 5
+NUMBERS_SHOWN = 6
 
 
 def show_plan(steps: Sequence[Step], launcher: str | None, console: Console) -> None:

@@ -221,7 +221,7 @@ def test_a_base_model_says_that_it_continues(base_folder: str, capsys: pytest.Ca
         [base_folder, "--prompt", "Tom", "--temperature", "0", "--max-new-tokens", "2", "--show-probabilities"]
     )
     out, err = capsys.readouterr()
-    assert "has no chat template, so it is a base model" in err
+    assert "is a base model (never fine-tuned to chat): it continues your text" in err
     assert out.count("  > ") == 2
 
 
@@ -309,3 +309,10 @@ def test_an_adapter_folder_talks(folder: str, tmp_path: Path, capsys: pytest.Cap
     get_peft_model(base, LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM")).save_pretrained(tmp_path)
     assert terminal.main([str(tmp_path), "--prompt", "Hi", "--max-new-tokens", "2", "--temperature", "0"]) == 0
     assert "base model" not in capsys.readouterr().err  # the tokenizer, and with it the template, is that of the base
+
+
+def test_a_pretrained_folder_continues_text_although_it_has_a_template(tmp_path: Path) -> None:
+    folder = stand_in.make(tmp_path / "pretrain")
+    assert not model.load(str(folder), base=False).base
+    (folder / "run.json").write_text('{"stage": "pretrain"}')
+    assert model.load(str(folder), base=False).base

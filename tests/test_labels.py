@@ -132,6 +132,11 @@ def test_a_template_whose_end_the_tokenizer_does_not_know_is_refused(base_tokeni
         labels.prepare_template(base_tokenizer, None, assistant_only=True)
 
 
+def test_a_conversation_that_the_template_refuses_is_shown(tokenizer):
+    with pytest.raises(UserMistake, match=r"(?s)the chat template refuses a conversation.*judge: 'Hm.'"):
+        encode([{"messages": [*CONVERSATION, {"role": "judge", "content": "Hm."}]}], tokenizer)
+
+
 def test_an_unknown_template_file_names_the_shipped_ones(tokenizer):
     with pytest.raises(UserMistake, match=r"hfllm/templates/chatml\.jinja"):
         labels.prepare_template(tokenizer, "chatml2.jinja", assistant_only=True)

@@ -27,7 +27,7 @@ def clone(tmp_path, monkeypatch):
     """A folder like a clone in which the course has run, with stand-ins for its models."""
     (tmp_path / "recipes").symlink_to(places.folder("recipes"))
     stand_in.make(tmp_path / "runs" / "tiny" / "sft")
-    stand_in.make(tmp_path / "runs" / "tiny" / "pretrain", template=False)
+    stand_in.make(tmp_path / "runs" / "tiny" / "pretrain")
     stand_in.make_tokenizer(tmp_path / "runs" / "tiny" / "tokenizer")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hfllm import receipt
 from hfllm.errors import UserMistake
 from hfllm.models import adapter_base
 from hfllm.untrusted import control_tokens, neutralise
@@ -122,7 +123,13 @@ def load(name: str, base: bool) -> Talker:
         model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **options).eval()
     except OSError as error:  # the library's word for a missing file, repository or network
         raise UserMistake(f"model {name!r} cannot be loaded: {error}") from error
-    return Talker(model, tokenizer, base or tokenizer.chat_template is None)
+    return Talker(model, tokenizer, base or tokenizer.chat_template is None or _only_pretrained(name))
+
+
+def _only_pretrained(name: str) -> bool:
+    """A folder of the stage pretrain has the template that fine-tuning will use, but has never seen a conversation."""
+    found = receipt.load(Path(name) / receipt.FINISHED)
+    return found is not None and found["stage"] == "pretrain"
 
 
 def _tokenizer_home(name: str) -> str:

@@ -81,7 +81,7 @@ def _start(options: argparse.Namespace) -> Chat:
     if talker.base and options.system is not None:
         screen.notice("a base model has no system message: --system is ignored")
     if talker.base and not options.base:
-        screen.notice(f"{options.model} has no chat template, so it is a base model: it continues your text")
+        screen.notice(f"{options.model} is a base model (never fine-tuned to chat): it continues your text")
     return chat
 
 

@@ -76,7 +76,8 @@ def bulk_encoder(folder: str) -> Encode:
     Raises `UserMistake` if the folder's tiktoken export is not that of its tokenizer.json."""
     if not (Path(folder) / RANKS_FILE).is_file():
         return plain_encoder(folder)
-    if _read_export(folder)["fingerprint"] != fingerprint(load(folder)):
+    export = _read_export(folder)
+    if export["file"] != file_digest(folder) and export["fingerprint"] != fingerprint(load(folder)):
         raise UserMistake(
             f"{folder}: {RANKS_FILE} is the export of another tokenizer than the tokenizer.json beside it.\n"
             f"  to mend it, delete {RANKS_FILE} (encoding gets slower), or train the tokenizer again."
@@ -136,8 +137,13 @@ def tiktoken_encoding(folder: str) -> tiktoken.Encoding:
     lines = (Path(folder) / RANKS_FILE).read_bytes().splitlines()
     ranks = {base64.b64decode(token): int(id) for token, id in map(bytes.split, lines)}
     export = _read_export(folder)
-    del export["fingerprint"]
+    del export["fingerprint"], export["file"]
     return tiktoken.Encoding(Path(folder).name, mergeable_ranks=ranks, **export)
+
+
+def file_digest(folder: str) -> str:
+    """Of tokenizer.json to the letter: quick, but the same tokenizer, saved anew, may be written otherwise."""
+    return hashlib.sha256((Path(folder) / "tokenizer.json").read_bytes()).hexdigest()
 
 
 def fingerprint(tokenizer: Tokenizer) -> str:

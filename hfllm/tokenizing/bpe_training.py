@@ -156,6 +156,7 @@ def _save_tiktoken(tokenizer: Tokenizer, target: Path) -> None:
         "special_tokens": specials,
         "explicit_n_vocab": tokenizer.get_vocab_size(),
         "fingerprint": bpe.fingerprint(tokenizer),
+        "file": bpe.file_digest(str(target)),
     }
     (target / bpe.EXPORT_FILE).write_text(json.dumps(export, indent=2) + "\n", encoding="utf-8")
 
