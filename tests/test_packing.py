@@ -84,7 +84,7 @@ def test_positions_start_anew_in_every_document(tmp_path: Path) -> None:
 
 
 def test_text_shorter_than_a_row_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(UserMistake, match="less than one row of block_length"):
+    with pytest.raises(UserMistake, match="less than one row of block_size"):
         TokenBlocks(shard_of(tmp_path, [3]), "concat", 4)
 
 

@@ -53,7 +53,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def configs(
     inputs: Path, output_dir: Path, **changes: Any
 ) -> tuple[PretrainConfig, DatasetMixtureConfig, TrainingArguments]:
-    own = {"model_config": SHAPE, "block_length": 32, "heldout_share": 0.1, "muon_learning_rate": 0.01, "threads": 1}
+    own = {"model_config": SHAPE, "block_size": 32, "held_out_share": 0.1, "muon_learning_rate": 0.01, "threads": 1}
     names = PretrainConfig.__dataclass_fields__
     config = PretrainConfig(
         str(inputs / "tokenizer"), **{**own, **{key: value for key, value in changes.items() if key in names}}
@@ -112,7 +112,7 @@ def test_a_second_run_uses_the_shards_again_and_goes_on_from_a_model(inputs: Pat
 
 
 def test_nothing_held_out_is_allowed(inputs: Path, tmp_path: Path) -> None:
-    numbers = main(*configs(inputs, tmp_path, heldout_share=0.0, eval_strategy="no", eval_steps=None))
+    numbers = main(*configs(inputs, tmp_path, held_out_share=0.0, eval_strategy="no", eval_steps=None))
     assert "eval_bits_per_byte" not in numbers
 
 
@@ -145,7 +145,7 @@ def test_nats_are_those_of_the_next_token() -> None:
 def test_model_config_mistakes(inputs: Path, changes: dict[str, Any], words: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(inputs / "tokenizer")
     with pytest.raises(UserMistake, match=re.escape(words)):
-        fresh_model.config(SHAPE | changes, tokenizer, block_length=32)
+        fresh_model.config(SHAPE | changes, tokenizer, block_size=32)
 
 
 def test_rope_theta_reaches_the_model(inputs: Path) -> None:
@@ -160,9 +160,9 @@ def test_rope_theta_reaches_the_model(inputs: Path) -> None:
     ("changes", "words"),
     [
         ({"model_config": None}, "give one of"),
-        ({"heldout_share": 1.5}, "no share of the documents"),
+        ({"held_out_share": 1.5}, "no share of the documents"),
         ({"model_config": None, "model_name_or_path": "runs/nowhere"}, "runs/nowhere"),
-        ({"block_length": 64_000, "model_config": SHAPE | {"max_position_embeddings": 64_000}}, "less than one row"),
+        ({"block_size": 64_000, "model_config": SHAPE | {"max_position_embeddings": 64_000}}, "less than one row"),
     ],
 )
 def test_mistakes_end_before_a_model_is_built(
@@ -221,8 +221,8 @@ def test_kill_dash_nine(inputs: Path, tmp_path: Path) -> None:
             "datasets": [{"path": str(inputs / "texts.jsonl")}],
             **{
                 "model_config": SHAPE,
-                "block_length": 32,
-                "heldout_share": 0.1,
+                "block_size": 32,
+                "held_out_share": 0.1,
                 "muon_learning_rate": 0.01,
                 "threads": 1,
             },

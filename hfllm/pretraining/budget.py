@@ -16,21 +16,21 @@ class Budget:
 
     rows: int
     rows_per_step: int
-    block_length: int
+    block_size: int
     steps: int
 
     @classmethod
-    def of(cls, rows: int, block_length: int, args: TrainingArguments) -> Budget:
+    def of(cls, rows: int, block_size: int, args: TrainingArguments) -> Budget:
         """rows 100, batch 8 -> 13 steps an epoch, the last one smaller."""
         per_batch = args.train_batch_size * args.world_size
         batches = rows // per_batch if args.dataloader_drop_last else math.ceil(rows / per_batch)
         steps_per_epoch = max(1, math.ceil(batches / args.gradient_accumulation_steps))
         steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * steps_per_epoch)
-        return cls(rows, per_batch * args.gradient_accumulation_steps, block_length, steps)
+        return cls(rows, per_batch * args.gradient_accumulation_steps, block_size, steps)
 
     @property
     def tokens_per_step(self) -> int:
-        return self.rows_per_step * self.block_length
+        return self.rows_per_step * self.block_size
 
     @property
     def tokens(self) -> int:
@@ -42,6 +42,6 @@ class Budget:
 
     def summary(self) -> str:
         return (
-            f"batches: {self.rows_per_step} rows x {self.block_length} tokens = {self.tokens_per_step:,} tokens a step;"
+            f"batches: {self.rows_per_step} rows x {self.block_size} tokens = {self.tokens_per_step:,} tokens a step;"
             f" {self.steps:,} steps = {self.tokens:,} tokens = {self.epochs:.2f} epochs over {self.rows:,} rows"
         )

@@ -1,6 +1,6 @@
 """From the data sets of a recipe to two token shards: text to train on and text to be measured on.
 
-    text = corpus.prepare(folder, data_args, heldout_share, tokenizer, "runs/tiny/tokenizer", args)
+    text = corpus.prepare(folder, data_args, held_out_share, tokenizer, "runs/tiny/tokenizer", args)
 
 Shards that were made from the same text with the same tokenizer are used again; nothing is loaded then. With several
 machines, `folder` must lie on a disk that all of them see: the first process writes, the others wait for it."""
@@ -54,7 +54,7 @@ def counts(name: str, shard: TokenShard) -> str:
 def prepare(
     folder: Path,
     data_args: DatasetMixtureConfig,
-    heldout_share: float,
+    held_out_share: float,
     tokenizer: PreTrainedTokenizerBase,
     tokenizer_name: str,
     args: TrainingArguments,
@@ -66,7 +66,7 @@ def prepare(
             train = from_datasets(folder, "train", data_args.datasets, vocabulary, tokenizer_name)
             heldout = from_datasets(folder, "heldout", data_args.eval_datasets, vocabulary, tokenizer_name)
         else:
-            train, heldout = divided(folder, data_args.datasets, heldout_share, vocabulary, tokenizer_name)
+            train, heldout = divided(folder, data_args.datasets, held_out_share, vocabulary, tokenizer_name)
     if train is None:
         raise UserMistake("datasets: there is no text to train on.")
     return Corpus(train, heldout)
@@ -84,7 +84,7 @@ def divided(
     folder: Path, configs: list[DatasetConfig], share: float, vocabulary: Vocabulary, tokenizer_name: str
 ) -> tuple[TokenShard | None, TokenShard | None]:
     """The documents of `configs` in two shards, about `share` of them held out by a hash of their text."""
-    common = origin(configs, vocabulary) | {"heldout_share": share}
+    common = origin(configs, vocabulary) | {"held_out_share": share}
     names = ["train", "heldout"] if share else ["train"]
     origins = {name: common | {"part": name} for name in names}
     found = find_or_write(folder, origins, configs, vocabulary, tokenizer_name, share)

@@ -1,6 +1,6 @@
 """A model with random weights from the `model_config:` of a recipe, or the reason why those keys make none.
 
-    config = fresh_model.config({"model_type": "qwen3", "hidden_size": 96, ...}, tokenizer, block_length=128)
+    config = fresh_model.config({"model_type": "qwen3", "hidden_size": 96, ...}, tokenizer, block_size=128)
 
 transformers takes any unknown key of a configuration silently; here it is a mistake with the nearest name."""
 
@@ -19,11 +19,11 @@ FROM_TOKENIZER = ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id")
 
 
 def config(
-    values: dict[str, Any], tokenizer: PreTrainedTokenizerBase, block_length: int | None = None
+    values: dict[str, Any], tokenizer: PreTrainedTokenizerBase, block_size: int | None = None
 ) -> PreTrainedConfig:
     """The configuration of the recipe, its vocabulary filled in from the tokenizer.
 
-    Raises UserMistake for unknown keys, refused values, and too few positions for `block_length`."""
+    Raises UserMistake for unknown keys, refused values, and too few positions for `block_size`."""
     from huggingface_hub.errors import StrictDataclassError
 
     values = dict(values)
@@ -39,17 +39,17 @@ def config(
         made = config_class(**values)
     except StrictDataclassError as error:
         raise UserMistake(f"model_config: {error}") from error
-    if block_length is not None:
-        check_positions(made, block_length)
+    if block_size is not None:
+        check_positions(made, block_size)
     return made
 
 
-def check_positions(made: PreTrainedConfig, block_length: int) -> None:
+def check_positions(made: PreTrainedConfig, block_size: int) -> None:
     """Raises UserMistake when a row is longer than the model's positions."""
-    if made.max_position_embeddings < block_length:
+    if made.max_position_embeddings < block_size:
         raise UserMistake(
-            f"block_length is {block_length}, but the model has positions for {made.max_position_embeddings} tokens.\n"
-            f"  to mend it:   max_position_embeddings: {block_length}   in model_config, or a smaller block_length"
+            f"block_size is {block_size}, but the model has positions for {made.max_position_embeddings} tokens.\n"
+            f"  to mend it:   max_position_embeddings: {block_size}   in model_config, or a smaller block_size"
         )
 
 

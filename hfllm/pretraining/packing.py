@@ -1,6 +1,6 @@
 """How documents of many lengths fill training rows of one length. A torch `Dataset` over a token shard.
 
-    concat     all documents in a row, cut every `block_length` tokens: nothing lost but the tail
+    concat     all documents in a row, cut every `block_size` tokens: nothing lost but the tail
     best_fit   every row starts with a document; the longest that still fits comes next, and when none fits the
                shortest is cropped: no torn beginnings, at the price of the cropped tokens (nanochat, dataloader.py)
     split      documents longer than a row are cut, the pieces packed best-fit-decreasing: nothing lost, some padding
@@ -46,17 +46,17 @@ class ConcatRows:
 
     padded = 0.0
 
-    def __init__(self, shard: TokenShard, block_length: int, by_document: bool) -> None:
+    def __init__(self, shard: TokenShard, block_size: int, by_document: bool) -> None:
         self.ends = shard.ends if by_document else np.zeros(0, dtype=np.uint64)
-        self.block_length = block_length
-        self.rows = len(shard.tokens) // block_length
-        self.lost = 1 - self.rows * block_length / len(shard.tokens)
+        self.block_size = block_size
+        self.rows = len(shard.tokens) // block_size
+        self.lost = 1 - self.rows * block_size / len(shard.tokens)
 
     def __len__(self) -> int:
         return self.rows
 
     def slices(self, row: int) -> list[Slice]:
-        start, end = row * self.block_length, (row + 1) * self.block_length
+        start, end = row * self.block_size, (row + 1) * self.block_size
         first, last = np.searchsorted(self.ends, [start, end], side="right")
         inner = [cut for cut in self.ends[first:last].tolist() if cut < end]
         cuts = [start, *inner, end]
@@ -81,22 +81,22 @@ class ListedRows:
         return list(zip(self.starts[chosen].tolist(), self.lengths[chosen].tolist(), strict=True))
 
 
-def listed_rows(rows: list[list[Slice]], tokens: int, block_length: int) -> ListedRows:
+def listed_rows(rows: list[list[Slice]], tokens: int, block_size: int) -> ListedRows:
     """Turn planned rows into arrays; `tokens` is what the shard holds."""
     first = np.cumsum([0, *(len(row) for row in rows)])
     starts = np.array([start for row in rows for start, _ in row], dtype=np.int64)
     lengths = np.array([length for row in rows for _, length in row], dtype=np.int64)
-    used, room = int(lengths.sum()), max(1, len(rows) * block_length)
+    used, room = int(lengths.sum()), max(1, len(rows) * block_size)
     return ListedRows(first, starts, lengths, lost=1 - used / tokens, padded=1 - used / room)
 
 
-def best_fit_rows(starts: np.ndarray, lengths: np.ndarray, block_length: int) -> list[list[Slice]]:
+def best_fit_rows(starts: np.ndarray, lengths: np.ndarray, block_size: int) -> list[list[Slice]]:
     """Rows that start with a document and are full: documents of 3, 2, 4 tokens in rows of 4 -> [4], [3, 1 of 2]."""
     documents = iter(zip(lengths.tolist(), starts.tolist(), strict=True))
     buffer: list[Slice] = []  # (length, start), sorted
     rows: list[list[Slice]] = []
     while True:
-        row, room = [], block_length
+        row, room = [], block_size
         while room:
             while len(buffer) < BUFFER_DOCUMENTS and (document := next(documents, None)):
                 bisect.insort(buffer, document)
@@ -109,12 +109,12 @@ def best_fit_rows(starts: np.ndarray, lengths: np.ndarray, block_length: int) ->
         rows.append(row)
 
 
-def split_rows(starts: np.ndarray, lengths: np.ndarray, block_length: int) -> list[list[Slice]]:
+def split_rows(starts: np.ndarray, lengths: np.ndarray, block_size: int) -> list[list[Slice]]:
     """Best-fit-decreasing of pieces of at most a row: documents of 5, 3 tokens in rows of 4 -> [4], [3, 1]."""
     pieces = [
-        (start + offset, min(block_length, length - offset))
+        (start + offset, min(block_size, length - offset))
         for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
-        for offset in range(0, length, block_length)
+        for offset in range(0, length, block_size)
     ]
     rows: list[list[Slice]] = []
     by_room: dict[int, list[int]] = {}  # free tokens -> rows that have as many
@@ -122,7 +122,7 @@ def split_rows(starts: np.ndarray, lengths: np.ndarray, block_length: int) -> li
     for piece in sorted(pieces, key=lambda piece: -piece[1]):
         at = bisect.bisect_left(rooms, piece[1])
         if at == len(rooms):
-            row, room = len(rows), block_length
+            row, room = len(rows), block_size
             rows.append([])
         else:
             room = rooms[at]
@@ -138,35 +138,35 @@ def split_rows(starts: np.ndarray, lengths: np.ndarray, block_length: int) -> li
     return rows
 
 
-def plan(shard: TokenShard, packing: Packing, block_length: int, by_document: bool = False) -> Rows:
+def plan(shard: TokenShard, packing: Packing, block_size: int, by_document: bool = False) -> Rows:
     """The rows of `shard`. Raises UserMistake when its text does not fill one."""
     tokens = len(shard.tokens)
-    if packing != "split" and tokens < block_length:
+    if packing != "split" and tokens < block_size:
         raise UserMistake(
-            f"{shard.path}: the text has {tokens:,} tokens, less than one row of block_length: {block_length:,}.\n"
-            "  to mend it: more text, or a smaller block_length"
+            f"{shard.path}: the text has {tokens:,} tokens, less than one row of block_size: {block_size:,}.\n"
+            "  to mend it: more text, or a smaller block_size"
         )
     match packing:
         case "concat":
-            return ConcatRows(shard, block_length, by_document)
+            return ConcatRows(shard, block_size, by_document)
         case "best_fit":
-            return listed_rows(best_fit_rows(*shard.document_bounds(), block_length), tokens, block_length)
+            return listed_rows(best_fit_rows(*shard.document_bounds(), block_size), tokens, block_size)
         case "split":
-            return listed_rows(split_rows(*shard.document_bounds(), block_length), tokens, block_length)
+            return listed_rows(split_rows(*shard.document_bounds(), block_size), tokens, block_size)
 
 
 class TokenBlocks(Dataset):
-    """Rows of `block_length` ids for a Trainer: `input_ids`, equal `labels` (the model shifts them).
+    """Rows of `block_size` ids for a Trainer: `input_ids`, equal `labels` (the model shifts them).
 
     With `mask_documents` also `position_ids` that start at 0 in every document: without an attention mask, and with
     use_cache False, transformers reads them as "attend inside the document only" (masking_utils.py)."""
 
     def __init__(
-        self, shard: TokenShard, packing: Packing, block_length: int, mask_documents: bool = False, pad_id: int = 0
+        self, shard: TokenShard, packing: Packing, block_size: int, mask_documents: bool = False, pad_id: int = 0
     ) -> None:
-        self.shard, self.packing, self.block_length = shard, packing, block_length
+        self.shard, self.packing, self.block_size = shard, packing, block_size
         self.mask_documents, self.pad_id = mask_documents, pad_id
-        self.rows = plan(shard, packing, block_length, by_document=mask_documents)
+        self.rows = plan(shard, packing, block_size, by_document=mask_documents)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -174,12 +174,12 @@ class TokenBlocks(Dataset):
     def summary(self) -> str:
         """rows: 1,205 of 128 tokens (concat): 0.03 % of the tokens lost, 0.00 % padding"""
         shares = f"{self.rows.lost:.2%} of the tokens lost, {self.rows.padded:.2%} padding"
-        return f"rows: {len(self):,} of {self.block_length} tokens ({self.packing}): {shares}"
+        return f"rows: {len(self):,} of {self.block_size} tokens ({self.packing}): {shares}"
 
     def __getitem__(self, row: int) -> dict[str, torch.Tensor]:
         slices = self.rows.slices(row)
         ids = np.concatenate([self.shard.tokens[start : start + length] for start, length in slices])
-        missing = self.block_length - len(ids)
+        missing = self.block_size - len(ids)
         input_ids = torch.from_numpy(np.pad(ids.astype(np.int64), (0, missing), constant_values=self.pad_id))  # (T,)
         block = {"input_ids": input_ids, "labels": input_ids}
         if missing:

@@ -66,7 +66,7 @@ def measured_cpu_flops() -> float:
     return 2 * MATMUL_SIZE**3 / min(seconds)
 
 
-def flops_per_token(model: PreTrainedModel, block_length: int) -> float:
+def flops_per_token(model: PreTrainedModel, block_size: int) -> float:
     """Forward and backward of one token; an embedding table counts when it is also the output head, else not at all."""
     config = model.config
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -76,7 +76,7 @@ def flops_per_token(model: PreTrainedModel, block_length: int) -> float:
     looked_up = sum(size for weight, size in tables.items() if weight != id(model.get_output_embeddings().weight))
     heads = config.num_attention_heads
     width = heads * (config.to_dict().get("head_dim") or config.hidden_size // heads)
-    return 6 * (parameters - looked_up) + 12 * config.num_hidden_layers * width * block_length
+    return 6 * (parameters - looked_up) + 12 * config.num_hidden_layers * width * block_size
 
 
 class EvenTrainer(Trainer):

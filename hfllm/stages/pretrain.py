@@ -39,7 +39,7 @@ class PretrainConfig:
     model_name_or_path: str | None = field(
         default=None, metadata={"help": "A model to go on from, instead of model_config."}
     )
-    block_length: int = field(default=1024, metadata={"help": "Tokens in a training row."})
+    block_size: int = field(default=1024, metadata={"help": "Tokens in a training row."})
     packing: Literal["concat", "best_fit", "split"] = field(
         default="concat",
         metadata={
@@ -48,7 +48,7 @@ class PretrainConfig:
         },
     )
     mask_documents: bool = field(default=False, metadata={"help": "Let a token see its own document only."})
-    heldout_share: float = field(
+    held_out_share: float = field(
         default=0.01,
         metadata={"help": "Share of the documents held out, by a hash of the text, where there are no eval_datasets."},
     )
@@ -91,9 +91,9 @@ def main(config: PretrainConfig, data_args: DatasetMixtureConfig, training_args:
     model_config = model_configuration(config, tokenizer)
     folder = Path(config.shards_dir or f"{training_args.output_dir.rstrip('/')}.shards")
     name = config.tokenizer_name_or_path
-    text = corpus.prepare(folder, data_args, config.heldout_share, tokenizer, name, training_args)
+    text = corpus.prepare(folder, data_args, config.held_out_share, tokenizer, name, training_args)
     train_rows, heldout_rows = rows(config, text, tokenizer)
-    budget = Budget.of(len(train_rows), config.block_length, training_args)
+    budget = Budget.of(len(train_rows), config.block_size, training_args)
     if training_args.process_index == 0:
         print(text.summary(), train_rows.summary(), budget.summary(), sep="\n", flush=True)
     set_seed(training_args.seed)  # every process draws the same first weights
@@ -116,9 +116,9 @@ def check(config: PretrainConfig, data_args: DatasetMixtureConfig) -> None:
         )
     if not data_args.datasets:
         raise UserMistake("datasets: pretraining needs text; write for instance   datasets: [{path: texts.jsonl}]")
-    if not 0 <= config.heldout_share < 1:
+    if not 0 <= config.held_out_share < 1:
         raise UserMistake(
-            f"heldout_share: {config.heldout_share} is no share of the documents; write for instance 0.01"
+            f"held_out_share: {config.held_out_share} is no share of the documents; write for instance 0.01"
         )
     if not 0 < config.decay_share <= 1:
         raise UserMistake(f"decay_share: {config.decay_share} is no share of the steps; write for instance 0.2")
@@ -134,10 +134,10 @@ def model_configuration(config: PretrainConfig, tokenizer: PreTrainedTokenizerBa
     from hfllm.tokenizing import bpe
 
     if config.model_config is not None:
-        made = fresh_model.config(config.model_config, tokenizer, config.block_length)
+        made = fresh_model.config(config.model_config, tokenizer, config.block_size)
     else:
         made = AutoConfig.from_pretrained(config.model_name_or_path)
-        fresh_model.check_positions(made, config.block_length)
+        fresh_model.check_positions(made, config.block_size)
     if made.vocab_size < len(tokenizer):
         raise UserMistake(
             f"the tokenizer {config.tokenizer_name_or_path} has {len(tokenizer):,} tokens, but the model "
@@ -156,10 +156,10 @@ def rows(
     from hfllm.pretraining.packing import TokenBlocks
 
     pad = tokenizer.pad_token_id or 0
-    train = TokenBlocks(text.train, config.packing, config.block_length, config.mask_documents, pad)
+    train = TokenBlocks(text.train, config.packing, config.block_size, config.mask_documents, pad)
     if text.heldout is None:
         return train, None
-    return train, TokenBlocks(text.heldout, "concat", config.block_length, config.mask_documents, pad)
+    return train, TokenBlocks(text.heldout, "concat", config.block_size, config.mask_documents, pad)
 
 
 def build_model(config: PretrainConfig, model_config: PreTrainedConfig) -> PreTrainedModel:
@@ -186,7 +186,7 @@ def speedometer(model: PreTrainedModel, budget: Budget, args: TrainingArguments)
     """What measures tokens a second and MFU; says the sizes it reckons with."""
     from hfllm.pretraining import speed
 
-    peak, flops = speed.device_peak(), speed.flops_per_token(model, budget.block_length)
+    peak, flops = speed.device_peak(), speed.flops_per_token(model, budget.block_size)
     if args.process_index == 0:
         shown = "unknown" if peak.flops is None else f"{peak.flops / 1e12:.3g} TFLOP/s"
         print(f"model: {model.num_parameters():,} parameters, {flops / 1e6:.3g} MFLOPs a token")

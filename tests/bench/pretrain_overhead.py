@@ -47,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = random_rows(Path(folder), recipe, options.steps + WARM_STEPS)
         turns = take_turns(rows, recipe, folder)
-    tokens = recipe["per_device_train_batch_size"] * recipe["block_length"]
+    tokens = recipe["per_device_train_batch_size"] * recipe["block_size"]
     for name, seconds in turns.items():
         print(f"{name}: {tokens / statistics.mean(seconds):,.0f} tokens a CPU-second")
     ratios = [ours / bare for ours, bare in zip(turns["stage"], turns["bare"], strict=True)]
@@ -59,11 +59,11 @@ def main() -> None:
 
 def random_rows(folder: Path, recipe: dict[str, Any], steps: int) -> TokenBlocks:
     """A shard with as many rows as `steps` take."""
-    tokens = steps * recipe["per_device_train_batch_size"] * recipe["block_length"]
+    tokens = steps * recipe["per_device_train_batch_size"] * recipe["block_size"]
     ids = torch.randint(0, 2048, (tokens,), generator=torch.Generator().manual_seed(0)).tolist()
     writer = shards.ShardWriter(folder / "train.ds", shards.Vocabulary(2048, None, None, "random"), {})
     writer.add(["random"], [ids])
-    return TokenBlocks(writer.close(), "concat", recipe["block_length"])
+    return TokenBlocks(writer.close(), "concat", recipe["block_size"])
 
 
 def arguments(recipe: dict[str, Any], folder: str, steps: int) -> TrainingArguments:
@@ -141,7 +141,7 @@ def take_turns(rows: TokenBlocks, recipe: dict[str, Any], folder: str) -> dict[s
     batch_size = recipe["per_device_train_batch_size"]
     args = arguments(recipe, folder, len(rows) // batch_size)
     model = new_model(recipe)
-    flops = speed.flops_per_token(model, recipe["block_length"])
+    flops = speed.flops_per_token(model, recipe["block_size"])
     muon = {"args": args, "muon_learning_rate": recipe["muon_learning_rate"]}
     trainer = speed.EvenTrainer(
         model=model,
@@ -150,7 +150,7 @@ def take_turns(rows: TokenBlocks, recipe: dict[str, Any], folder: str) -> dict[s
         data_collator=default_data_collator,
         optimizer_cls_and_kwargs=(optimizer.muon_factory, muon),
         flops_per_token=flops,
-        callbacks=[speed.Speedometer(batch_size * recipe["block_length"], flops, speed.Peak(1e11, "not measured"), 1)],
+        callbacks=[speed.Speedometer(batch_size * recipe["block_size"], flops, speed.Peak(1e11, "not measured"), 1)],
     )
     turns = Turns(bare_steps(rows, recipe, args))
     trainer.add_callback(turns)
