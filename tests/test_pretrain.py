@@ -80,7 +80,8 @@ def test_text_becomes_a_model_folder(inputs: Path, tmp_path: Path, capsys: pytes
     model = AutoModelForCausalLM.from_pretrained(tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path)
     assert model.config.vocab_size == len(tokenizer)
-    assert model.generation_config.eos_token_id == tokenizer.convert_tokens_to_ids("<|eos|>")
+    end = tokenizer.convert_tokens_to_ids("<|eos|>")
+    assert model.generation_config.eos_token_id in (end, [end])  # as one version of transformers or another writes it
     assert numbers["steps"] == 6
     assert numbers["tokens"] == 6 * 8 * 32
     assert 0 < numbers["eval_bits_per_byte"] < 8
