@@ -40,6 +40,7 @@ ROLES = {
 ASSISTANT_MAY_WRITE = {"<think>", "</think>", "<tool_call>", "</tool_call>"}  # part of an answer, not of its frame
 KEPT_BESIDE_MESSAGES = ("tools", "chat_template_kwargs")  # columns that SFTTrainer reads too
 MOST_MISTAKES = 10
+TREE_COLUMNS = {"message_id", "parent_id", "role", "text"}  # OpenAssistant
 
 
 class _RowError(ValueError):
@@ -54,7 +55,7 @@ def to_messages(dataset: Dataset, place: str, special_tokens: Sequence[str] = ()
     strings are kept as they are, because they may hold a template already.
     Raises UserMistake for unknown columns, and for rows that are no conversation (the first ten, with reasons)."""
     columns = set(dataset.column_names)
-    if columns >= {"message_id", "parent_id", "role", "text"} and "messages" not in columns:
+    if columns >= TREE_COLUMNS and "messages" not in columns:
         dataset = _from_trees(dataset)
     reader = _reader(set(dataset.column_names))
     if reader is not None:
@@ -63,6 +64,13 @@ def to_messages(dataset: Dataset, place: str, special_tokens: Sequence[str] = ()
         if columns >= set(kept):
             return _with_text_only(dataset.select_columns(kept), place, tuple(special_tokens))
     raise UserMistake(_unknown_columns(dataset.column_names, place))
+
+
+def check_columns(columns: list[str], place: str) -> None:
+    """Raises `UserMistake` when the columns are those of no known layout."""
+    known = (TREE_COLUMNS, {"prompt", "completion"}, {"text"})
+    if _reader(set(columns)) is None and not any(set(columns) >= layout for layout in known):
+        raise UserMistake(_unknown_columns(columns, place))
 
 
 def _reader(columns: set[str]) -> Callable[[Row], list[Message]] | None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hfllm import data, keys, launch, mistakes, places, receipt, recipe, renamed
+from hfllm import data, keys, launch, mistakes, peek, places, receipt, recipe, renamed
+from hfllm.data import DatasetConfig
 from hfllm.errors import UserMistake
 from hfllm.mistakes import Problem
 from hfllm.recipe import Recipe
@@ -64,6 +65,7 @@ def check(files: Sequence[Path], overrides: Sequence[str] = ()) -> tuple[list[Re
     for read in recipes:
         problems[read.path] += _dead_paths(read, outputs)
         problems[read.path] += _same_output(read, recipes)
+        problems[read.path] += [] if problems[read.path] else _wrong_columns(read)
     return recipes, {file: sorted(found, key=_place) for file, found in problems.items() if found}
 
 
@@ -87,6 +89,26 @@ def plan(recipes: Sequence[Recipe], *, fresh: bool = False) -> list[Step]:
 def reads(one: Recipe, other: Recipe) -> bool:
     """Whether `one` reads something below the output of `other`."""
     return one is not other and bool(receipt.reads_from(one, other.output_dir))
+
+
+def _wrong_columns(one: Recipe) -> list[Problem]:
+    """Data files that are there already and have no columns that the stage reads: its CHECK_COLUMNS says so."""
+    peeked = [
+        (f"{key}[{index}]", config, columns)
+        for key in ("datasets", "eval_datasets")
+        for index, config in enumerate(DatasetConfig(**entry) for entry in one.values.get(key) or [])
+        if (columns := peek.columns(config)) is not None
+    ]
+    check_columns = vars(keys.module_of_stage(one.stage)).get("CHECK_COLUMNS") if peeked else None
+    if check_columns is None:
+        return []
+    problems = []
+    for key, config, columns in peeked:
+        try:
+            check_columns(columns, config.place)
+        except UserMistake as mistake:
+            problems.append(Problem(one.lines.get(f"{key}.path"), key, str(mistake)))
+    return problems
 
 
 def _place(problem: Problem) -> float:

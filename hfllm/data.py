@@ -167,12 +167,17 @@ def _with_columns(dataset: Dataset, config: DatasetConfig) -> Dataset:
 
 
 def _text_column(dataset: Dataset, config: DatasetConfig) -> Dataset:
-    if "text" not in dataset.column_names:
-        raise UserMistake(
-            f"{config.place} has the columns {', '.join(dataset.column_names)}; this stage reads the column text.\n"
-            f"  to mend it, rename a column in the recipe:   columns: {{{dataset.column_names[0]}: text}}"
-        )
+    check_text_column(dataset.column_names, config.place)
     return dataset.select_columns(["text"])
+
+
+def check_text_column(columns: list[str], place: str) -> None:
+    """Raises `UserMistake` when there is no column `text`."""
+    if "text" not in columns:
+        raise UserMistake(
+            f"{place} has the columns {', '.join(columns)}; this stage reads the column text.\n"
+            f"  to mend it, rename a column in the recipe:   columns: {{{columns[0]}: text}}"
+        )
 
 
 def _first_line(error: BaseException) -> str:

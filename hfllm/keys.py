@@ -56,6 +56,11 @@ def trains(stage: str) -> bool:
     return "per_device_train_batch_size" in schema_of_stage(stage)["properties"]
 
 
+def module_of_stage(stage: str) -> types.ModuleType:
+    """The module of a stage; importing it imports none of the heavy libraries."""
+    return importlib.import_module(f"hfllm.stages.{stage}")
+
+
 def schema_of_stage(stage: str) -> Schema:
     """The JSON schema of the recipes of `stage`: from the cache, or made now by importing the stage's libraries."""
     file = cache_folder() / f"{stage}-{_version_tag()}.json"
@@ -63,7 +68,7 @@ def schema_of_stage(stage: str) -> Schema:
         cached = json.loads(file.read_text())
         if cached["sources"] == {name: _digest(name) for name in cached["sources"]}:
             return cached["schema"]
-    main = importlib.import_module(f"hfllm.stages.{stage}").main
+    main = module_of_stage(stage).main
     schema, sources = schema_of_main(main), _sources(main)
     with suppress(OSError):  # a read-only home: slow every time, but it works
         _write(file, json.dumps({"schema": schema, "sources": sources}))

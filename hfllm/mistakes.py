@@ -96,7 +96,7 @@ def problems(node: yaml.Node, schema: Schema, key: str = "") -> Iterator[Problem
     if "enum" in schema:
         yield from _choice(node, schema["enum"], key)
     elif not _has_type(node, schema):
-        yield Problem(_line(node), key, f"{_shown(node)} is not {_wanted(schema)}")
+        yield Problem(_line(node), key, f"{_shown(node)} is not {_wanted(schema)}{_as_list(node, schema)}")
     elif isinstance(node, yaml.MappingNode):
         yield from _mapping(node, schema, key)
     elif isinstance(node, yaml.SequenceNode):
@@ -222,6 +222,16 @@ def _type_names(node: yaml.Node) -> set[str]:
 def _wanted(schema: Schema) -> str:
     wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return " or ".join(KIND[name] for name in wanted if name != "null" or len(wanted) == 1)
+
+
+def _as_list(node: yaml.Node, schema: Schema) -> str:
+    """What to write where only a list is wanted and a single word or null was given."""
+    if _wanted(schema) != KIND["array"] or not isinstance(node, yaml.ScalarNode):
+        return ""
+    if _type_names(node) == {"null"}:
+        return ": write  []  for none"
+    files = "path" in schema.get("items", {}).get("properties", {})
+    return f": write  [{{path: {node.value}}}]" if files else f": write  [{node.value}]"
 
 
 def _shown(node: yaml.Node) -> str:

@@ -61,8 +61,14 @@ def page(log_history: list[dict[str, Any]]) -> str:
     for entry in log_history:
         if "samples" in entry:
             lines += ["", f"## step {entry['step']}", ""]
-            lines += [f"- **{one_line(sample['prompt'])}**{one_line(sample['text'])}" for sample in entry["samples"]]
+            lines += [f"- {bold_then(sample['prompt'], sample['text'])}" for sample in entry["samples"]]
     return "\n".join(lines) + "\n"
+
+
+def bold_then(prompt: str, text: str) -> str:
+    """The prompt in bold, then the text. Markdown takes no bold that ends in white space."""
+    bold = prompt.rstrip()
+    return f"**{one_line(bold)}**{one_line(prompt[len(bold) :] + text)}"
 
 
 def one_line(text: str) -> str:

@@ -47,7 +47,7 @@ class Peak:
 def device_peak() -> Peak:
     """Of the GPU that torch uses, else of this CPU."""
     if not torch.cuda.is_available():
-        return Peak(measured_cpu_flops(), f"one fp32 matrix product on this CPU, {torch.get_num_threads()} threads")
+        return Peak(measured_cpu_flops(), f"one fp32 matrix product on this CPU, {torch.get_num_threads()} thread(s)")
     name = torch.cuda.get_device_name()
     for part, flops in GPU_PEAK_FLOPS.items():
         if part in name:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hfllm import models, recipe
+from hfllm import data, models, recipe
 from hfllm.data import DatasetMixtureConfig
 from hfllm.errors import UserMistake
 from hfllm.pretraining import loss_curve
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from hfllm.pretraining.corpus import Corpus
     from hfllm.pretraining.packing import TokenBlocks
     from hfllm.pretraining.speed import Speedometer
+
+CHECK_COLUMNS = data.check_text_column
 
 
 @dataclass

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
     from trl import ModelConfig, SFTConfig, SFTTrainer
 
+CHECK_COLUMNS = conversations.check_columns  # asked by `hfllm check` for data files that are there already
 DEFAULTS = {"assistant_only_loss": True}  # where upstream's default is another
 
 

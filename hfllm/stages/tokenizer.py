@@ -25,6 +25,8 @@ MEASURED_CHARACTERS = 2_000_000  # of each data set: enough for three digits of 
 SAMPLE_CHARACTERS = 3_000
 BATCH_DOCUMENTS = 100
 
+CHECK_COLUMNS = data.check_text_column
+
 
 @dataclass
 class TokenizerConfig:
