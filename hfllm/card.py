@@ -67,12 +67,12 @@ def _flat(numbers: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def number(value: Any) -> str:
-    """number(1234567) == "1,234,567", number(0.123456) == "0.1235"; anything else as it is."""
+    """number(1234567) == "1,234,567", number(0.123456) == "0.1235", number(4e6) == "4,000,000"; else as it is."""
     match value:
         case bool():
             return str(value)
         case int():
             return f"{value:,}"
         case float():
-            return f"{value:,.4g}"
+            return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:,.4g}"
     return str(value)

@@ -124,9 +124,9 @@ def copy(options: argparse.Namespace, rest: list[str]) -> int:
     if target.exists():
         raise UserMistake(f"{target}: exists already; nothing was copied")
     shutil.copytree(source, target)
-    for file in target.glob("*.yaml"):
+    for file in [*target.glob("*.yaml"), *target.glob("*.md")]:
         text = file.read_text(encoding="utf-8").replace(f"runs/{source.name}/", f"runs/{target.name}/")
-        file.write_text(text.replace(f"recipes/{source.name}/", f"{target}/"), encoding="utf-8")
+        file.write_text(text.replace(f"recipes/{source.name}", str(target)), encoding="utf-8")
     _write_schemas(target / SCHEMA_FOLDER)
     count = len(list(target.glob("*.yaml")))
     print(f"{target}: {count} recipes that write to runs/{target.name}. Next:  hfllm run {target}")

@@ -1,11 +1,12 @@
-"""The keys of a stage as a table for the terminal: `hfllm keys sft learning`."""
+"""The keys of a stage as a list for the terminal: `hfllm keys sft learning`."""
 
 from __future__ import annotations
 
 import json
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
+from rich.text import Text
 
 from hfllm import mistakes
 from hfllm.errors import UserMistake
@@ -20,14 +21,16 @@ def show(stage: str, schema: Schema, word: str | None) -> int:
     if not found:
         near = mistakes.near(str(word), list(schema["properties"]))
         raise UserMistake(f"stage {stage}: no key has {word!r} in its name or help{near}")
-    table = Table(box=None, padding=(0, 2, 1, 0), header_style="bold")
-    for head in ("key", "type", "default", "from", "help"):
-        table.add_column(head, overflow="fold", no_wrap=head == "key")
+    console = Console(highlight=False)
     for key, entry in sorted(found.items()):
-        table.add_row(
-            key, kind(entry), _default(key, entry, schema), entry.get("x-owner", ""), entry.get("description", "")
-        )
-    Console(highlight=False).print(table)
+        default = _default(key, entry, schema)
+        facts = [kind(entry), *([f"default {default}"] if default else []), entry.get("x-owner", "")]
+        console.print(Text.assemble((key, "bold"), f"  {', '.join(facts)}"), soft_wrap=True)
+        help_text = Text(entry.get("description", "").replace("%%", "%"))  # argparse's way to write a per cent sign
+        if console.is_terminal:
+            console.print(Padding(help_text, (0, 0, 1, 4)))
+        else:  # one line, so that grep finds all of it
+            console.print(Text("    ") + help_text, soft_wrap=True)
     return 0
 
 

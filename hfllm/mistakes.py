@@ -230,6 +230,8 @@ def _as_list(node: yaml.Node, schema: Schema) -> str:
         return ""
     if _type_names(node) == {"null"}:
         return ": write  []  for none"
+    if set(node.value) & set("[]{},:\"'#"):
+        return ""
     files = "path" in schema.get("items", {}).get("properties", {})
     return f": write  [{{path: {node.value}}}]" if files else f": write  [{node.value}]"
 

@@ -228,7 +228,13 @@ def _git_revision() -> str | None:
 
 
 def _peak_memory_bytes() -> int:
-    """Of this process, without the memory of a GPU."""
+    """Of this process, without the memory of a GPU.
+
+    Linux: getrusage would give a child at least the memory of the process that started it."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, KiB on Linux
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

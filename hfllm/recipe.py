@@ -138,7 +138,8 @@ def _run(main: Callable[..., dict[str, Any]], module: str, words: list[str]) -> 
     recipe = read(Path(words[0]), [word for word in words[1:] if word != "--fresh"], stage=stage)
     recipe.complain()
     if receipt.is_up_to_date(recipe) and not fresh:
-        print(f"{recipe.output_dir} is up to date: nothing to do (--fresh runs it again)")
+        if processes.is_first():
+            print(f"{recipe.output_dir} is up to date: nothing to do (--fresh runs it again)")
         return 0
     with receipt.writing(recipe, fresh=fresh) as record:
         record(main(**arguments(main, recipe)))

@@ -98,11 +98,16 @@ def final_numbers(state: TrainerState, seconds: float) -> dict[str, Any]:
     evaluation = {name: value for name, value in last_evaluation(state).items() if name.startswith("eval_")}
     return {
         "steps": state.global_step,
-        "train_loss": losses[-1] if losses else None,
+        "train_loss": losses[-1] if losses else mean_loss(state),
         **{name: value for name, value in evaluation.items() if "per_second" not in name and "time" not in name},
         "training_seconds": round(seconds, 1),
         **({"peak_gpu_memory_bytes": torch.cuda.max_memory_allocated()} if torch.cuda.is_available() else {}),
     }
+
+
+def mean_loss(state: TrainerState) -> float | None:
+    """The mean over all steps, for a run too short to log one; None for a run that took no step in this process."""
+    return next((entry["train_loss"] for entry in reversed(state.log_history) if "train_loss" in entry), None)
 
 
 def last_evaluation(state: TrainerState) -> dict[str, Any]:

@@ -154,3 +154,12 @@ def test_a_prompt_and_completion_of_messages_get_the_template_of_the_recipe(run)
 def test_packing_that_lets_rows_see_each_other_is_refused(run):
     with pytest.raises(UserMistake, match="packing_strategy: bfd"):
         run(packing=True, packing_strategy="wrapped")
+
+
+def test_a_misspelled_adapter_target_is_told_of(run, base, tmp_path):
+    model = ModelConfig(base, use_peft=True, lora_r=4, lora_target_modules=["q_proj", "v_prj"])
+    with warnings.catch_warnings(action="ignore"):
+        arguments = SFTConfig(str(tmp_path / "slip"), **SETTINGS)
+    data = DatasetMixtureConfig([DatasetConfig(write(tmp_path / "slip.jsonl", ROWS))])
+    with pytest.raises(UserMistake, match="lora_target_modules: the model has no module v_prj"):
+        sft.main(data, arguments, model)

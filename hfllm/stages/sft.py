@@ -121,9 +121,21 @@ def _trainer(
         peft_config=get_peft_config(model_args),
         quantization_config=get_quantization_config(model_args),
     )
+    if model_args.use_peft:
+        _check_targets(trainer.model, model_args)
     if trainer.padding_free:  # asked for, or what packing amounts to
         _check_packing(trainer.model)
     return trainer
+
+
+def _check_targets(model: Any, model_args: ModelConfig) -> None:
+    """Every module that the recipe names has an adapter: peft is content when one of them has."""
+    targets = model_args.lora_target_modules or []
+    named = targets if isinstance(targets, list) else []  # a text is a pattern, or all-linear
+    adapted = [name for name, _ in model.named_modules() if ".lora_A" in name]
+    missing = [target for target in named if not any(f".{target}." in name for name in adapted)]
+    if missing:
+        raise UserMistake(f"lora_target_modules: the model has no module {', '.join(missing)}")
 
 
 def _check_packing(model: Any) -> None:
