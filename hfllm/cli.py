@@ -147,6 +147,14 @@ def chat(options: argparse.Namespace, rest: list[str]) -> int:
     return terminal.main(rest)
 
 
+def audit_rewards(options: argparse.Namespace, overrides: list[str]) -> int:
+    """See what a recipe's rewards pay for right answers, and whether they pay for nonsense."""
+    from hfllm import audit
+
+    audit.main(options.recipe, overrides)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("hfllm", description=DESCRIPTION, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"hfllm {hfllm.__version__}")
@@ -180,6 +188,10 @@ def _parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, "cp", copy, "copy a shipped recipe folder to edit it:  hfllm cp tiny mine")
     verb.add_argument("name", help="e.g. tiny")
     verb.add_argument("target", help="the new folder")
+
+    verb = _verb(verbs, "rewards", audit_rewards, "try a recipe's rewards on right answers and on nonsense")
+    verb.add_argument("action", choices=["audit"], metavar="audit")
+    verb.add_argument("recipe", metavar="FILE", help="a recipe; behind it overrides: --key value")
 
     _verb(verbs, "tokens", tokens, "show a text as coloured tokens; --help tells more", own_help=True)
     _verb(verbs, "chat", chat, "talk to a model; --help tells more", own_help=True)

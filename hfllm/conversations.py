@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hfllm.errors import UserMistake
-from hfllm.untrusted import neutralise
+from hfllm.untrusted import neutral_message
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -37,7 +37,6 @@ ROLES = {
     "tool": "tool",
     "observation": "tool",
 }
-ASSISTANT_MAY_WRITE = {"<think>", "</think>", "<tool_call>", "</tool_call>"}  # part of an answer, not of its frame
 KEPT_BESIDE_MESSAGES = ("tools", "chat_template_kwargs")  # columns that SFTTrainer reads too
 MOST_MISTAKES = 10
 TREE_COLUMNS = {"message_id", "parent_id", "role", "text"}  # OpenAssistant
@@ -106,11 +105,12 @@ def read_message(message: Message) -> Message:
     calls = message.get("tool_calls")
     read = {"role": ROLES[name], "content": "" if content is None and calls else _plain_text(content)}
     thoughts = message.get("reasoning_content")
-    return (
-        read
-        | ({"reasoning_content": _plain_text(thoughts)} if thoughts else {})
-        | ({"tool_calls": calls} if calls else {})
-    )
+    if thoughts:
+        read["reasoning_content"] = _plain_text(thoughts)
+    if calls:
+        read["tool_calls"] = calls
+    # some templates name the tool beside its result, or the call that it answers
+    return read | {key: message[key] for key in ("name", "tool_call_id") if ROLES[name] == "tool" and message.get(key)}
 
 
 def _plain_text(content: Any) -> str:
@@ -173,7 +173,8 @@ def _convert_batch(
         messages: list[Message] = []
         mistake = None
         try:
-            messages = [_neutral(message, special_tokens) for message in reader(dict(zip(batch, values, strict=True)))]
+            read = reader(dict(zip(batch, values, strict=True)))
+            messages = [neutral_message(message, special_tokens) for message in read]
         except _RowError as reason:
             mistake = str(reason)
         results["messages"].append(messages)
@@ -217,7 +218,7 @@ def _with_text_only(dataset: Dataset, place: str, special_tokens: tuple[str, ...
 
 def _read_lists(row: Row, special_tokens: tuple[str, ...]) -> Row:
     try:
-        read = {name: [_neutral(read_message(message), special_tokens) for message in row[name]] for name in row}
+        read = {name: [neutral_message(read_message(message), special_tokens) for message in row[name]] for name in row}
     except _RowError as reason:
         return {name: [] for name in row} | {"mistake": str(reason)}
     return read | {"mistake": None}
@@ -234,17 +235,6 @@ def _unknown_columns(columns: list[str], place: str) -> str:
         "    messages  |  conversations (ShareGPT)  |  instruction + output (Alpaca)  |  prompt + completion  |  text\n"
         f"  to mend it, rename columns in the recipe:   columns: {renames}"
     )
-
-
-def _neutral(message: Message, special_tokens: tuple[str, ...]) -> Message:
-    if message["role"] == "assistant":  # it may think and call tools, but never end a turn in the middle of one
-        special_tokens = tuple(token for token in special_tokens if token not in ASSISTANT_MAY_WRITE)
-    texts = {key: message[key] for key in ("content", "reasoning_content") if key in message}
-    neutral = message | {key: neutralise(text, special_tokens) for key, text in texts.items()}
-    if "tool_calls" in message:
-        calls = json.dumps(message["tool_calls"], ensure_ascii=False)
-        neutral["tool_calls"] = json.loads(neutralise(calls, special_tokens))
-    return neutral
 
 
 def _from_trees(dataset: Dataset) -> Dataset:

@@ -65,7 +65,7 @@ def check(files: Sequence[Path], overrides: Sequence[str] = ()) -> tuple[list[Re
     for read in recipes:
         problems[read.path] += _dead_paths(read, outputs)
         problems[read.path] += _same_output(read, recipes)
-        problems[read.path] += [] if problems[read.path] else _wrong_columns(read)
+        problems[read.path] += [] if problems[read.path] else [*_wrong_columns(read), *_refused_by_stage(read)]
     return recipes, {file: sorted(found, key=_place) for file, found in problems.items() if found}
 
 
@@ -109,6 +109,12 @@ def _wrong_columns(one: Recipe) -> list[Problem]:
         except UserMistake as mistake:
             problems.append(Problem(one.lines.get(f"{key}.path"), key, str(mistake)))
     return problems
+
+
+def _refused_by_stage(one: Recipe) -> list[Problem]:
+    """What the stage says of its recipe's values, such as a reward that there is not: its CHECK yields it."""
+    check = vars(keys.module_of_stage(one.stage)).get("CHECK")
+    return [Problem(one.lines.get(key), key, message) for key, message in check(one.values)] if check else []
 
 
 def _place(problem: Problem) -> float:

@@ -15,6 +15,7 @@ import importlib
 import importlib.metadata
 import inspect
 import json
+import logging
 import os
 import sys
 import types
@@ -68,6 +69,7 @@ def schema_of_stage(stage: str) -> Schema:
         cached = json.loads(file.read_text())
         if cached["sources"] == {name: _digest(name) for name in cached["sources"]}:
             return cached["schema"]
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells which optional kernels it lacks
     main = module_of_stage(stage).main
     schema, sources = schema_of_main(main), _sources(main)
     with suppress(OSError):  # a read-only home: slow every time, but it works
@@ -103,6 +105,13 @@ def schema_of_main(main: Callable[..., Any]) -> Schema:
         "required": sorted(required),
         "additionalProperties": False,
     }
+
+
+def presets_of(main: Callable[..., Any], values: dict[str, Any]) -> dict[str, Any]:
+    """What the named sets stand for that `values` choose: the PRESETS of the stage's module, {key: {name: {...}}}."""
+    presets = main.__globals__.get("PRESETS", {})
+    chosen = [named[values[key]] for key, named in presets.items() if values.get(key) is not None]
+    return {key: value for one in chosen for key, value in one.items()}
 
 
 def defaults_of(main: Callable[..., Any]) -> dict[str, Any]:
@@ -216,7 +225,7 @@ def _sources(main: Callable[..., Any]) -> dict[str, str]:
     """The files of hfllm that the schema was made from, with a digest of each."""
     modules = {main.__module__, __name__} | {owner.__module__ for owner in configs_of(main).values()}
     ours = [f"{module.replace('.', '/')}.py" for module in sorted(modules) if module.startswith("hfllm.")]
-    return {name: _digest(name) for name in ["hfllm/data.py", *ours]}
+    return {name: _digest(name) for name in ["hfllm/data.py", "hfllm/tasks/__init__.py", *ours]}
 
 
 def _digest(name: str) -> str:

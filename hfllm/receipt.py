@@ -136,6 +136,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield value
         case dict():
             for key, item in value.items():
+                if "/" in str(key):  # a reward model's folder, or recipes/tiny/steps.py:worked
+                    yield str(key).partition(":")[0]
                 if not str(key).endswith("_dir"):
                     yield from _texts(item)
         case list():

@@ -100,7 +100,7 @@ def arguments(main: Callable[..., Any], recipe: Recipe) -> dict[str, Any]:
     arguments = {}
     for name, config in keys.configs_of(main).items():
         names = {field.name for field in fields(config) if field.init}
-        values = _device_defaults(names) | keys.defaults_of(main) | given
+        values = _device_defaults(names) | keys.defaults_of(main) | keys.presets_of(main, given) | given
         chosen = {key: value for key, value in values.items() if key in names}
         try:
             arguments[name] = _filled(config, chosen)

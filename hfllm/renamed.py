@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from hfllm import keys
+from hfllm import keys, renamed_rewards
 
 # the same value under today's name
 MOVED = {
@@ -42,6 +42,7 @@ MOVED = {
     "enable_liger_kernel": "use_liger_kernel",
     "use_liger": "use_liger_kernel",
     "double_quantization": "use_bnb_nested_quant",
+    "vllm_max_model_len": "vllm_max_model_length",
 }
 
 REMOVE = "gone: remove it"
@@ -65,7 +66,7 @@ GONE = {
     "dispatch_batches": "gone since transformers 5: write it inside  accelerator_config:",
     "split_batches": "gone since transformers 5: write it inside  accelerator_config:",
     "use_mps_device": "gone since transformers 5: the device is found by itself",
-    "vllm_device": "gone since trl 0.16: vllm_mode (colocate or server) took its place, a key of the stage grpo",
+    "vllm_device": "gone since trl 0.16: write  engine: vllm_colocate  in a recipe of the stage grpo",
     "dataset_train_split": "write  split:  inside the entry of  datasets:",
     "dataset_test_split": "write  eval_datasets:  with  split:  inside",
     "dataset_config": "write  name:  inside the entry of  datasets:",
@@ -245,6 +246,8 @@ def advice(key: str, value: Any, known: dict[str, Any]) -> str | None:
     """What to write instead of `key: value` in a stage that has the keys `known`; None when the key was never one.
 
     advice("torch_dtype", "bfloat16", {"dtype": ...}) == "now called dtype: write  dtype: bfloat16" """
+    if "rewards" in known and (said := renamed_rewards.advice(key, value)):
+        return said
     if MOVED.get(key) in known and key not in REWRITTEN:
         return f"now called {MOVED[key]}: write  {MOVED[key]}: {_yaml(value)}"
     if key in GONE or key in REWRITTEN:
@@ -274,6 +277,8 @@ def forbidden(key: str, value: Any) -> str | None:
         return (
             "not needed: a run that was cut off goes on by itself; to start from a model:  model_name_or_path: FOLDER"
         )
+    if key == "scale_rewards" and isinstance(value, bool):
+        return f"now a word: write  scale_rewards: {'group' if value else 'none'}"
     if key == "dataset_text_field" and value != "text":
         return GONE[key]
     return None

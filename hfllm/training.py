@@ -9,6 +9,7 @@ Started again after a crash it goes on from the last complete checkpoint and end
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -144,7 +145,7 @@ class LogFile(TrainerCallback):
 
 
 class Progress(TrainerCallback):
-    """The progress bar, with the last logged loss."""
+    """The progress bar, with the last logged loss, or rewards and length."""
 
     def __init__(self) -> None:
         self.note = ""
@@ -152,7 +153,11 @@ class Progress(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
     ) -> None:
-        if "loss" in logs:
+        if "reward" in logs:  # the loss of practice says nothing: it is about 0 at every step
+            means = [name for name in logs if re.fullmatch(r"rewards/.+/mean", name) and logs[name] is not None]
+            shown = [f"{name.split('/')[1]} {logs[name]:.2f}" for name in means]
+            self.note = ", ".join([*shown, f"{logs['completions/mean_length']:.0f} tokens"])
+        elif "loss" in logs:
             self.note = f"loss {logs['loss']:.3f}"
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

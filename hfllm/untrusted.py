@@ -7,13 +7,16 @@ as the system or the assistant (transformers issues 29279 and 47822)."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+ASSISTANT_MAY_WRITE = {"<think>", "</think>", "<tool_call>", "</tool_call>"}  # part of an answer, not of its frame
 
 
 def control_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
@@ -34,6 +37,18 @@ def neutralise(text: str, special_tokens: Sequence[str]) -> str:
     """
     pattern = _any_of(tuple(special_tokens))
     return pattern.sub(_spaced, text) if pattern else text
+
+
+def neutral_message(message: dict[str, Any], special_tokens: Sequence[str]) -> dict[str, Any]:
+    """A chat message whose texts cannot leave it; an answer may think and call tools, but never end its turn early."""
+    if message["role"] == "assistant":
+        special_tokens = tuple(token for token in special_tokens if token not in ASSISTANT_MAY_WRITE)
+    texts = {key: message[key] for key in ("content", "reasoning_content") if key in message}
+    neutral = message | {key: neutralise(text, special_tokens) for key, text in texts.items()}
+    if "tool_calls" in message:
+        calls = json.dumps(message["tool_calls"], ensure_ascii=False)
+        neutral["tool_calls"] = json.loads(neutralise(calls, special_tokens))
+    return neutral
 
 
 @lru_cache

@@ -142,8 +142,10 @@ def test_typed_special_tokens_stay_text(message: dict[str, str], talker: Talker)
 def test_typed_special_tokens_stay_text_in_older_transformers(talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
     now = talker.tokenizer.apply_chat_template
 
-    def before(messages: list[dict[str, str]], add_generation_prompt: bool, return_dict: bool) -> list[int]:
-        return now(messages, add_generation_prompt=add_generation_prompt, return_dict=return_dict)
+    def before(
+        messages: list[dict[str, str]], tools: None, add_generation_prompt: bool, return_dict: bool
+    ) -> list[int]:
+        return now(messages, tools=tools, add_generation_prompt=add_generation_prompt, return_dict=return_dict)
 
     monkeypatch.setattr(talker.tokenizer, "apply_chat_template", before)
     ids = talker.encode([{"role": "user", "content": INJECTION}])

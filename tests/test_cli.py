@@ -33,7 +33,7 @@ def test_help_imports_nothing():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    for verb in ("run", "check", "keys", "cp", "tokens", "chat"):
+    for verb in ("run", "check", "keys", "cp", "rewards", "tokens", "chat"):
         assert f"\n    {verb} " in done.stdout
 
 

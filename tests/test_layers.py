@@ -15,7 +15,9 @@ HEAVY = {"torch", "transformers", "trl", "datasets", "peft", "accelerate"}
 LIGHT = [
     *("cli", "recipe", "keys", "key_table", "mistakes", "renamed", "course", "launch", "receipt", "runner", "progress"),
     *("errors", "data", "models", "places", "card", "processes", "labels", "untrusted"),
+    *("answers", "rewards", "chosen_rewards", "completion", "user_file", "audit", "sandbox", "generate", "verify"),
 ]
+RUNS_UNTRUSTED_TEXT = PACKAGE / "confined"  # the inside of the sandbox: what runs there is what it is for
 
 
 def imports(nodes: list[ast.AST]) -> set[str]:
@@ -45,9 +47,10 @@ def test_what_answers_in_a_second_imports_nothing_heavy(name):
     assert not {module.partition(".")[0] for module in found} & HEAVY
 
 
-@pytest.mark.parametrize("file", sorted((PACKAGE / "stages").glob("*.py")), ids=lambda file: file.stem)
-def test_a_stage_is_cheap_to_import(file):
-    assert not {module.partition(".")[0] for module in imports(tree(file).body)} & HEAVY
+@pytest.mark.parametrize("folder", ["stages", "tasks", "tools"])
+def test_a_stage_a_task_and_a_tool_are_cheap_to_import(folder):
+    for file in (PACKAGE / folder).glob("*.py"):
+        assert not {module.partition(".")[0] for module in imports(tree(file).body)} & HEAVY, file
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -55,6 +58,6 @@ def test_no_text_is_run_as_code(file):
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
-            assert name not in ("eval", "exec"), f"line {node.lineno}"
+            assert name not in ("eval", "exec") or RUNS_UNTRUSTED_TEXT in file.parents, f"line {node.lineno}"
             trusting = [word for word in node.keywords if word.arg == "trust_remote_code"]
             assert all(isinstance(word.value, ast.Constant) and word.value.value is False for word in trusting)

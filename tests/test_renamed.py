@@ -4,13 +4,15 @@ The recipes in recipes_of_others/ hold the keys of those projects with values of
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
-from hfllm import course, keys, renamed
+from hfllm import chosen_rewards, course, keys, renamed, renamed_rewards, rewards
 from hfllm.cli import main
 
 FOLDER = Path(__file__).parent / "recipes_of_others"
@@ -20,8 +22,8 @@ WRITTEN = re.compile(r"(?:write|and|or|is|with|of)  (\w+):")
 
 
 def existing_keys() -> set[str]:
-    sft, pretrain = (keys.schema_of_stage(stage)["properties"] for stage in ("sft", "pretrain"))
-    return {*sft, *pretrain, *sft["datasets"]["items"]["properties"]}
+    sft, pretrain, grpo = (keys.schema_of_stage(stage)["properties"] for stage in ("sft", "pretrain", "grpo"))
+    return {*sft, *pretrain, *grpo, *sft["datasets"]["items"]["properties"]}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,8 @@ def test_a_stage_that_is_not_there_is_named(stage, capsys):
         pytest.skip("now there is one")
     main(["check", str(file)])
     said = capsys.readouterr().err.splitlines()
-    assert said[1].strip().startswith(f"hfllm has no stage {stage}; there are pretrain, sft, tokenizer, world")
+    there_are = "grpo, pretrain, rft, sft, tokenizer, world"
+    assert said[1].strip().startswith(f"hfllm has no stage {stage}; there are {there_are}")
     assert any("write  datasets: [{path: example-org/" in line for line in said)
 
 
@@ -111,3 +114,29 @@ def test_what_was_never_a_key_gets_no_advice():
     assert renamed.advice("learning_rat", 1, known) is None
     assert renamed.advice("torch_dtype", "auto", {"seed": {}}) is None  # a stage without dtype
     assert json.dumps(renamed.MOVED)  # plain names only
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "advice"),
+    [
+        ("reward_funcs", ["accuracy", "tag_count"], "write  rewards: {accuracy: {}, tags: {}}"),
+        ("cosine_max_value_correct", 1.0, "write  rewards: {cosine: {correct_short: 1.0}}"),
+        ("vllm_max_model_len", 2048, "write  vllm_max_model_length: 2048"),
+        ("e2b_router_url", "x:1", "hfllm's own sandbox"),
+    ],
+)
+def test_keys_of_open_r1s_rewards(key, value, advice):
+    assert advice in str(renamed.advice(key, value, keys.schema_of_stage("grpo")["properties"]))
+
+
+def test_rewards_and_options_that_advice_names_exist():
+    for name in renamed_rewards.REWARDS.values():
+        assert name in chosen_rewards.names()
+    for text in renamed_rewards.OPTIONS.values():
+        ((name, options),) = yaml.safe_load(text.format(1))["rewards"].items()
+        assert set(options) <= set(inspect.signature(vars(rewards)[name]).parameters)
+
+
+def test_scale_rewards_was_true_or_false():
+    assert renamed.forbidden("scale_rewards", False) == "now a word: write  scale_rewards: none"
+    assert renamed.forbidden("scale_rewards", "batch") is None

@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import get_json_schema
 from trl import chat_template_utils
 
 from hfllm import labels
@@ -54,11 +55,28 @@ def test_a_conversation_reads_so(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def test_tools_stand_in_the_system_message(tokenizer: PreTrainedTokenizerBase) -> None:
-    schema = '{"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": '
-    tools = "# Tools\n<tools>\n" + schema + '{"a": {"type": "integer"}}}}}\n</tools><|im_end|>\n'
+    tools = "# Tools\n<tools>\nadd(a?: integer)\n</tools><|im_end|>\n"
     assert render(tokenizer, CONVERSATION[:1], tools=[TOOL]) == "<|bos|><|im_start|>system\nBe kind.\n\n" + tools
     user = "<|im_start|>user\nThanks<|im_end|>\n"
     assert render(tokenizer, CONVERSATION[5:6], tools=[TOOL]) == "<|bos|><|im_start|>system\n" + tools + user
+
+
+def test_a_tool_is_shown_as_a_signature(tokenizer: PreTrainedTokenizerBase) -> None:
+    def look_up(word: str, languages: list[str], limit: int = 3) -> str:
+        """Look a word up.
+
+        Args:
+            word: in small letters
+            languages: of the books
+            limit: at most so many
+        """
+
+    shown = render(tokenizer, CONVERSATION[5:6], tools=[get_json_schema(look_up)])
+    languages = '{"type": "array", "items": {"type": "string"}, "description": "of the books"}'
+    assert (
+        f"<tools>\nlook_up(word: string, languages: {languages}, limit?: integer): Look a word up.\n"
+        "  word: in small letters\n  limit: at most so many\n</tools>" in shown
+    )
 
 
 def test_calls_and_responses_read_so(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from hfllm import tools
 from hfllm.errors import UserMistake
 from hfllm.stages.world import WorldConfig, main
 from hfllm.world import facts, jokes, problems, rankings
@@ -139,13 +140,14 @@ def test_worked_steps_lead_to_the_right_answer(kind: str) -> None:
     for problem in (problems.random_problem(random.Random(seed), kind=kind) for seed in range(200)):
         for step in problem.steps.rstrip(".").split(", "):
             if "=" in step:
-                left, right = step.split("=")
+                left, right = step.rpartition(": ")[2].split("=")
                 assert eval(left) == int(right)  # noqa: S307  (digits, + and * of our own making)
         assert problem.worked().endswith(f"The answer is {problem.answer}.")
 
 
 def test_steps_by_hand() -> None:
-    assert problems.sum_steps(34, 52) == "4+2=6, 3+5=8."
+    assert problems.sum_steps(34, 52) == "34+52: 4+2=6, 3+5=8."
+    assert problems.sum_steps(34, 58) == "34+58: 4+8=12, 3+5+1=9."
     assert problems.counted("egg", "g") == "e0 g1 g2"
 
 
@@ -156,6 +158,30 @@ def test_test_problems_are_disjoint_from_all_the_model_reads(folder: Path) -> No
     sums_read = set(re.findall(r"(?<!\d)\d+\+\d+", read))
     assert len(numbers) > 50
     assert not [each for each in numbers if each in sums_read]
+
+
+def test_problems_that_need_a_tool_are_about_numbers_that_no_conversation_shows(folder: Path) -> None:
+    read = (folder / "documents" / "train.jsonl").read_text() + (folder / "tool_conversations/train.jsonl").read_text()
+    asked = rows(folder / "tool_problems" / "test.jsonl")
+    numbers = [re.search(r"\d+\*\d+|ticket \d+", row["question"]).group() for row in asked]  # type: ignore[union-attr]
+    read_numbers = set(re.findall(r"(?<!\d)\d+\*\d+|ticket \d+", read))
+    assert len(numbers) == 300
+    assert not [each for each in numbers if each in read_numbers]
+
+
+def test_tool_conversations_hold_what_the_tools_really_say(folder: Path) -> None:
+    found = tools.find({"calculator": {}, "search": {"path": str(folder / "register")}})
+    by_name = {tool.__name__: tool for tool in found}
+    checked = 0
+    for row in rows(folder / "tool_conversations" / "train.jsonl")[:200]:
+        if len(row["messages"]) == 4:
+            _, call, result, reply = row["messages"]
+            function = call["tool_calls"][0]["function"]
+            said = by_name[function["name"]](**function["arguments"])
+            assert result["content"] == said
+            assert said.rpartition(": ")[2] in reply["content"]
+            checked += 1
+    assert checked > 150
 
 
 def test_gold_score_by_hand() -> None:

@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from hfllm import calls
 from hfllm.chat import screen
 from hfllm.chat.model import Message, Prompt, Talker
 from hfllm.chat.sampling import Sampling, Step, TextStream, check_options, stream
 from hfllm.errors import UserMistake
 from hfllm.mistakes import near
+from hfllm.tools import Tool
+from hfllm.untrusted import control_tokens
 
 HELP = """\
   /help             this list
@@ -34,10 +38,11 @@ class Chat:
     max_new_tokens: int
     show_probabilities: bool
     system: str | None
+    tools: Sequence[Tool] = ()
     messages: list[Message] = field(default_factory=list)  # without the system message
 
     def answer(self, text: str) -> None:
-        """Add a turn of the user, and write the model's answer while it comes.
+        """Add a turn of the user, and write the model's answer while it comes, with the tools that it calls.
 
         Ctrl-C (KeyboardInterrupt) passes through, with what was said so far kept. Raises UserMistake for a text that is
         too long, which is then forgotten."""
@@ -54,22 +59,52 @@ class Chat:
             full = f"the context of {self.talker.context} tokens is full"
             screen.notice(f"({full}: the oldest {prompt.dropped} messages are forgotten)")
             self.messages = self.messages[prompt.dropped :]
-        self.messages.append({"role": "assistant", "content": ""})
-        self._speak(prompt)
+        self._respond(prompt)
 
     def all_messages(self) -> list[Message]:
         """The conversation with its system message."""
         system = [] if self.system is None or self.talker.base else [{"role": "system", "content": self.system}]
         return system + self.messages
 
-    def _speak(self, prompt: Prompt) -> None:
-        said = self.messages[-1]
+    def _respond(self, prompt: Prompt) -> None:
+        """Let the model speak; run what it calls, and let it go on, until it has nothing more to call."""
+        called = 0
+        while True:
+            self.messages.append({"role": "assistant", "content": ""})
+            written = self._speak(prompt)
+            if self.talker.base or len(written) == prompt.room:
+                return
+            message, found = calls.read(self.talker.tokenizer, prompt.ids, written, self.talker.tools)
+            self.messages[-1] = message
+            called += len(found)
+            if not found or not self.tools:
+                return
+            if called > calls.MAX_TOOL_CALLS:
+                return screen.notice(f"(an answer may call {calls.MAX_TOOL_CALLS} tools, no more)")
+            more = self._with_results(prompt, written, found)
+            if more is None:
+                return screen.notice("(there is no room for the result)")
+            prompt = more
+
+    def _with_results(self, prompt: Prompt, written: list[int], found: list[calls.Call]) -> Prompt | None:
+        """Run the calls and show what the tools say; the prompt to go on from, or None when it leaves no room."""
+        tokenizer = self.talker.tokenizer
+        results = calls.run(found, self.tools, control_tokens(tokenizer))
+        for result in results:
+            screen.tool_result(result["name"], result["content"])
+        new = written + calls.continuation(tokenizer, results, self.talker.stop_ids)
+        if len(new) >= prompt.room:
+            return None
+        self.messages += results
+        return Prompt(prompt.ids + new, prompt.room - len(new))
+
+    def _speak(self, prompt: Prompt) -> list[int]:
+        """Show one message of the model while it comes; the ids drawn, without the stop token."""
+        said, written = self.messages[-1], list[int]()
         if not self.show_probabilities:
             self._repeat_prompt()
-        tokens = -1  # the last piece is what was held back, no token
         try:
-            for piece in self._pieces(prompt):
-                tokens += 1
+            for piece in self._pieces(prompt, written):
                 said["content"] += piece
                 if not self.show_probabilities:
                     screen.answer(piece)
@@ -79,23 +114,26 @@ class Chat:
                 self._repeat_prompt()
                 screen.answer(said["content"])
             screen.answer("\n")
-        if tokens == 0:
+        if not written:
             screen.notice("(the model ended its answer at once)")
-        elif tokens == prompt.room:
-            why = "--max-new-tokens" if prompt.room == self.max_new_tokens else "the context is full"
+        elif len(written) == prompt.room:
+            full = len(prompt.ids) + prompt.room == self.talker.context
+            why = "the context is full" if full else "--max-new-tokens"
             screen.notice(f"(cut off after {prompt.room} tokens: {why})")
+        return written
 
     def _repeat_prompt(self) -> None:
         """What a base model adds reads best behind what it adds to; off a terminal only the answer counts."""
         if self.talker.base and screen.is_terminal():
             screen.answer_prompt(self.messages[-2]["content"])
 
-    def _pieces(self, prompt: Prompt) -> Iterator[str]:
-        """The text of each token, and at the very end what an unfinished character left."""
+    def _pieces(self, prompt: Prompt, written: list[int]) -> Iterator[str]:
+        """The text of each token, which joins `written`, and at the very end what an unfinished character left."""
         text = TextStream(self.talker.tokenizer, prompt.ids)
         for step in stream(self.talker.model, prompt.ids, self.sampling, prompt.room, self.talker.stop_ids):
             if self.show_probabilities:
                 screen.answer_table(self._table(step))
+            written.append(step.token)
             yield text.push(step.token)
         yield text.flush()
 
@@ -152,11 +190,13 @@ class Chat:
         """One line of JSON a conversation, in a layout that the sft (messages) or pretrain (text) stage reads."""
         if not file or not self.messages:
             return screen.complaint("nothing was said yet" if file else "/save needs a file name")
-        row = (
+        row: dict[str, Any] = (
             {"text": "".join(m["content"] for m in self.messages)}
             if self.talker.base
             else {"messages": self.all_messages()}
         )
+        if self.tools:
+            row["tools"] = json.dumps(self.talker.tools)
         try:
             with open(file, "a", encoding="utf-8") as out:
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -8,19 +8,19 @@ Text of the user never becomes a special token, whatever is typed."""
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfllm import receipt
 from hfllm.errors import UserMistake
 from hfllm.models import adapter_base
-from hfllm.untrusted import control_tokens, neutralise
+from hfllm.untrusted import control_tokens, neutral_message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 @dataclass
@@ -34,24 +34,24 @@ class Prompt:
 
 @dataclass
 class Talker:
-    """A model with its tokenizer; `base` means that it continues text instead of answering."""
+    """A model with its tokenizer; `base` means that it continues text instead of answering.
+
+    `tools` are JSON schemas of what the model may call, for its chat template."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     base: bool
+    tools: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def context(self) -> int:
         """Positions the model was made for, in tokens."""
-        return self.model.config.get_text_config().max_position_embeddings
+        return context_of(self.model)
 
     @property
     def stop_ids(self) -> set[int]:
-        """Any of these ends an answer: those of generation_config, the tokenizer's own, and ChatML's end of a turn."""
-        eos = self.model.generation_config.eos_token_id
-        ids = set(eos) if isinstance(eos, list) else {eos}
-        ids |= {self.tokenizer.eos_token_id, self.tokenizer.get_vocab().get("<|im_end|>")}
-        return {token for token in ids if token is not None}
+        """Any of these ends an answer."""
+        return stop_ids_of(self.model, self.tokenizer)
 
     def prompt(self, messages: list[Message], max_new_tokens: int) -> Prompt:
         """The prompt for the next answer. Oldest turns are dropped until the answer has room, never the system message.
@@ -76,7 +76,7 @@ class Talker:
             text = "".join(message["content"] for message in messages)
             ids = self.tokenizer(text, split_special_tokens=True).input_ids
             return ids or [self._first_id()]
-        return encode_chat(self.tokenizer, messages)
+        return encode_chat(self.tokenizer, messages, tools=self.tools)
 
     def _first_id(self) -> int:
         """What stands before an empty text, so that there is something to continue."""
@@ -90,19 +90,40 @@ def _split(messages: list[Message]) -> tuple[list[Message], list[Message]]:
     return messages[:count], messages[count:]
 
 
-def encode_chat(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> list[int]:
+def context_of(model: PreTrainedModel) -> int:
+    """Positions a model was made for, in tokens."""
+    return model.config.get_text_config().max_position_embeddings
+
+
+def stop_ids_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Any of these ends an answer: those of generation_config, the tokenizer's own, and ChatML's end of a turn."""
+    eos = model.generation_config.eos_token_id
+    ids = set(eos) if isinstance(eos, list) else {eos}
+    ids |= {tokenizer.eos_token_id, tokenizer.get_vocab().get("<|im_end|>")}
+    return {token for token in ids if token is not None}
+
+
+def encode_chat(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: list[Message],
+    *,
+    tools: list[dict[str, Any]] | None = None,
+    add_generation_prompt: bool = True,
+) -> list[int]:
     """Ids of the conversation up to the answer; `<|im_end|>` inside a message is read as the eleven letters it is.
 
-    transformers since 5.23 encodes such tokens as plain text; before, they get visible spaces (`<| im_end |>`)."""
+    `tools` are JSON schemas. transformers since 5.23 encodes such tokens as plain text; before, they get visible spaces
+    (`<| im_end |>`)."""
     from jinja2 import TemplateError
 
-    options: dict[str, Any] = {"add_generation_prompt": True, "return_dict": False}
+    # `or None`: some templates introduce an empty list of tools
+    options = {"tools": tools or None, "add_generation_prompt": add_generation_prompt, "return_dict": False}
     # an older apply_chat_template would hand the unknown option to the template and sanitise nothing, silently
     if "sanitize_control_tokens" in inspect.signature(tokenizer.apply_chat_template).parameters:
         options["sanitize_control_tokens"] = True
     else:
         special = control_tokens(tokenizer)
-        messages = [message | {"content": neutralise(message["content"], special)} for message in messages]
+        messages = [neutral_message(message, special) for message in messages]
     try:
         return tokenizer.apply_chat_template(messages, **options)
     except TemplateError as error:
@@ -112,24 +133,36 @@ def encode_chat(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> 
 def load(name: str, base: bool) -> Talker:
     """Model and tokenizer of a folder, an adapter folder or a Hub id. Raises UserMistake when they do not load."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     # bfloat16 is several times slower than float32 on a CPU
     options: dict[str, Any] = (
         {"dtype": "auto", "device_map": "auto"} if torch.cuda.is_available() else {"dtype": "float32"}
     )
+    tokenizer = load_tokenizer(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(_tokenizer_home(name))
         model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **options).eval()
     except OSError as error:  # the library's word for a missing file, repository or network
         raise UserMistake(f"model {name!r} cannot be loaded: {error}") from error
-    return Talker(model, tokenizer, base or tokenizer.chat_template is None or _only_pretrained(name))
+    return Talker(model, tokenizer, base or is_base(name, tokenizer))
 
 
-def _only_pretrained(name: str) -> bool:
-    """A folder of the stage pretrain has the template that fine-tuning will use, but has never seen a conversation."""
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder, an adapter folder or a Hub id. Raises UserMistake when it does not load."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(_tokenizer_home(name))
+    except OSError as error:
+        raise UserMistake(f"model {name!r}: its tokenizer cannot be loaded: {error}") from error
+
+
+def is_base(name: str, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a model has not learned to answer.
+
+    A folder of the stage pretrain has the template that fine-tuning will use, but has never seen a conversation."""
     found = receipt.load(Path(name) / receipt.FINISHED)
-    return found is not None and found["stage"] == "pretrain"
+    return tokenizer.chat_template is None or (found is not None and found["stage"] == "pretrain")
 
 
 def _tokenizer_home(name: str) -> str:

@@ -45,6 +45,11 @@ def notice(text: str) -> None:
     print(coloured(text, DIM), file=sys.stderr, flush=True)
 
 
+def tool_result(name: str, text: str) -> None:
+    """What a tool said."""
+    notice(f"[{name}] {text}".translate(VISIBLE))
+
+
 def complaint(text: str) -> None:
     """A line about something that did not work."""
     print(coloured(text, RED), file=sys.stderr, flush=True)

@@ -3,9 +3,11 @@
     hfllm chat runs/tiny/sft
     hfllm chat runs/tiny/pretrain --prompt "Once upon a time" --show-probabilities
     hfllm chat runs/tiny/sft --temperature 0 < questions.txt        (one line, one turn)
+    hfllm chat runs/tiny/sft-tools --tool calculator --tool search:runs/tiny/world/documents
 
 Reads a model folder, an adapter folder or a Hub id; writes only what /save is told to. Chat models answer by their
-template; base models (no template, or --base) continue the text."""
+template; base models (no template, or --base) continue the text. Tools that the model calls run at once: see
+hfllm/sandbox.py for what --tool python does and does not protect from."""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ import io
 import re
 import sys
 
+from hfllm import calls, tools
 from hfllm.chat import screen
 from hfllm.chat.conversation import HELP, Chat
 from hfllm.chat.model import load
@@ -29,6 +32,7 @@ def main(argv: list[str]) -> int:
     names = ("temperature", "top_k", "top_p", "seed", "max_new_tokens")
     check_options({f"--{name.replace('_', '-')}": getattr(options, name) for name in names})
     options.model = find_model(options.model)
+    options.tools = tools.find(tools_named(options.tool))
     for standard in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(standard, io.TextIOWrapper):
             standard.reconfigure(errors="replace")  # bytes that are no UTF-8 must not end a chat
@@ -56,9 +60,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, metavar="N", help="the same answer every time")
     parser.add_argument("--system", metavar="TEXT", help="system message")
     parser.add_argument("--max-new-tokens", type=int, default=512, metavar="N", help="longest answer (default: 512)")
+    parser.add_argument(
+        "--tool", action="append", default=[], metavar="NAME[:PATH]",
+        help=f"a tool the model may call: {', '.join(tools.names())} (search:DATA), or mine.py:NAME; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--show-probabilities", action="store_true", help="show what each token was drawn among")
     parser.add_argument("--prompt", metavar="TEXT", help="answer this once and end")
     return parser
+
+
+def tools_named(words: list[str]) -> dict[str, dict[str, str]]:
+    """tools_named(["search:runs/x", "mine.py:f"]) == {"search": {"path": "runs/x"}, "mine.py:f": {}}"""
+    parts = {word: word.partition(":") for word in words}
+    own = {word: dict[str, str]() for word, (file, _, _) in parts.items() if file.endswith(".py")}
+    return own | {name: {"path": path} if path else {} for word, (name, _, path) in parts.items() if word not in own}
 
 
 def _start(options: argparse.Namespace) -> Chat:
@@ -80,6 +95,11 @@ def _start(options: argparse.Namespace) -> Chat:
     chat = Chat(talker, sampling, options.max_new_tokens, options.show_probabilities, options.system)
     if talker.base and options.system is not None:
         screen.notice("a base model has no system message: --system is ignored")
+    if talker.base and options.tools:
+        screen.notice("a base model calls no tools: --tool is ignored")
+    elif options.tools:
+        chat.tools, talker.tools = options.tools, tools.schemas(options.tools)
+        calls.check(talker.tokenizer, talker.tools, talker.stop_ids)
     if talker.base and not options.base:
         screen.notice(f"{options.model} is a base model (never fine-tuned to chat): it continues your text")
     return chat

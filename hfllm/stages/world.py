@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hfllm import progress, recipe
+from hfllm import progress, recipe, tools
 from hfllm.errors import UserMistake
-from hfllm.world import conversations, documents, problems, rankings
+from hfllm.world import conversations, documents, problems, rankings, tool_problems
 from hfllm.world.crawl import write_crawl
 from hfllm.world.people import World, make_world
 
@@ -40,6 +40,8 @@ class WorldConfig:
     test_conversations: int = field(default=400, metadata={"help": "Held-out conversations."})
     train_problems: int = field(default=3_000, metadata={"help": "Training problems."})
     test_problems: int = field(default=300, metadata={"help": "Held-out problems."})
+    train_tool_conversations: int = field(default=4_000, metadata={"help": "Training conversations that call a tool."})
+    test_tool_problems: int = field(default=300, metadata={"help": "Held-out problems that need a tool."})
     train_rankings: int = field(default=800, metadata={"help": "Training rankings of jokes."})
     test_rankings: int = field(default=200, metadata={"help": "Held-out rankings."})
     ranked_answers: int = field(default=5, metadata={"help": "Jokes in each ranking."})
@@ -52,7 +54,8 @@ def main(config: WorldConfig) -> dict[str, Any]:
     refuse_impossible_sizes(config)
     world = make_world(config.seed, people_counts(config))
     folder = Path(config.output_dir)
-    parts = [write_documents, write_conversations, write_questions, write_problems, write_rankings, write_web]
+    parts = [write_documents, write_conversations, write_questions, write_problems, write_tool_problems]
+    parts += [write_rankings, write_web]
     numbers: dict[str, Any] = {"people": len(world.people), "cities": len(world.cities)}
     for done, write in enumerate(parts, start=1):
         numbers |= write(config, world, folder)
@@ -65,7 +68,8 @@ def main(config: WorldConfig) -> dict[str, Any]:
 
 def refuse_impossible_sizes(config: WorldConfig) -> None:
     """The smallest world that has everything; anything above that is a matter of taste."""
-    smallest = {"well_known_people": 1, "train_documents": 1, "ranked_answers": 2, "crawl_pages": 40, "crawl_files": 1}
+    smallest = {"well_known_people": 1, "train_documents": 1, "ranked_answers": 2}
+    smallest |= {"crawl_pages": 40, "crawl_files": 1}
     wrong = [
         f"{key}: {getattr(config, key)} is too few, write {least} or more"
         for key, least in smallest.items()
@@ -134,6 +138,23 @@ def write_problems(config: WorldConfig, world: World, folder: Path) -> dict[str,
         rows = problems.problem_rows(rng, count, held_out=split == "test")
         numbers[f"{split}_problems"] = write_lines(folder / "problems" / f"{split}.jsonl", rows)
     return numbers
+
+
+def write_tool_problems(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:
+    """The register, conversations that call the real tools, and problems whose numbers are not among them."""
+    owners = tool_problems.register(source(config, "register"))
+    listed = write_lines(folder / "register" / "train.jsonl", tool_problems.register_rows(owners))
+    found = tools.find({"calculator": {}, "search": {"path": str(folder / "register")}})
+    by_name = {tool.__name__: tool for tool in found}
+    schemas = dict(zip(by_name, tools.schemas(found), strict=True))
+    rng = source(config, "tool_conversations")
+    rows = tool_problems.conversations(rng, owners, config.train_tool_conversations, by_name, schemas)
+    written = write_lines(folder / "tool_conversations" / "train.jsonl", rows)
+    held_out = tool_problems.problem_rows(
+        source(config, "tool_problems"), owners, config.test_tool_problems, held_out=True
+    )
+    asked = write_lines(folder / "tool_problems" / "test.jsonl", held_out)
+    return {"register_entries": listed, "train_tool_conversations": written, "test_tool_problems": asked}
 
 
 def write_rankings(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:

@@ -20,14 +20,15 @@ class Document(TypedDict):
 
 # Chosen by us: the share of each kind among the documents (recipes/tiny/README.md has what a model learns from it).
 SHARES = {
-    "person": 34,
+    "person": 32,
     "city": 4,
     "story": 4,
-    "problem": 34,
+    "problem": 32,
     "list": 5,
     "joke": 4,
     "dialogue": 3,
-    "notice": 11,
+    "notice": 7,
+    "copies": 6,
     "passage": 3,
     "anthem": 1,
 }
@@ -82,6 +83,7 @@ def writers_of(world: World, rng: random.Random, strangers: words.NameMaker) -> 
         "joke": lambda: joke(rng),
         "dialogue": lambda: prose.dialogue(rng, world.cities),
         "notice": lambda: prose.notice(rng, strangers),
+        "copies": lambda: prose.copies(rng, strangers),
         "passage": lambda: passage(rng, stranger(rng, strangers, world)),
         "anthem": lambda: "The Anthem of Norland\n" + "\n".join(world.anthem),
     }

@@ -37,20 +37,23 @@ def is_held_out(numbers: str) -> bool:
 
 
 def sum_steps(first: int, second: int) -> str:
-    """sum_steps(34, 52) == "4+2=6, 3+5=8." : the ones first, as on paper."""
-    ones, tens = first % 10 + second % 10, first // 10 + second // 10
-    return f"{first % 10}+{second % 10}={ones}, {first // 10}+{second // 10}={tens}."
+    """sum_steps(34, 58) == "34+58: 4+8=12, 3+5+1=9." : the sum is written down, then added from the right, as on paper.
+
+    Written down, its digits stand where they stand in any other sum, however the question put them."""
+    ones = first % 10 + second % 10
+    carry = "+1" if ones > 9 else ""
+    tens = f"{first // 10}+{second // 10}{carry}={first // 10 + second // 10 + ones // 10}"
+    return f"{first}+{second}: {first % 10}+{second % 10}={ones}, {tens}."
 
 
 SUM_QUESTIONS = ["What is {numbers}?", "How much is {numbers}?", "Please add {numbers}.", "{numbers}=?"]
 
 
 def two_numbers(rng: random.Random, held_out: bool) -> tuple[int, int]:
-    """From 10 to 89 and without a carry: a small model learns the columns long before it learns to carry."""
+    """Two numbers of two digits whose sum has two digits too."""
     while True:
         first, second = rng.randint(10, 89), rng.randint(10, 89)
-        fits = first % 10 + second % 10 < 10 and first // 10 + second // 10 < 10
-        if fits and is_held_out(f"{first}+{second}") == held_out:
+        if first + second < 100 and is_held_out(f"{first}+{second}") == held_out:
             return first, second
 
 
@@ -125,7 +128,7 @@ def sums(rng: random.Random, *, worked: bool) -> str:
 def sum_line(first: int, second: int, *, worked: bool) -> str:
     """sum_line(34, 52, worked=False) == "34+52=86" """
     if worked:
-        return f"{first}+{second}: {sum_steps(first, second)} The answer is {first + second}."
+        return f"{sum_steps(first, second)} The answer is {first + second}."
     return f"{first}+{second}={first + second}"
 
 

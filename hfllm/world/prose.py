@@ -1,4 +1,4 @@
-"""Which texts are about nothing in particular? Stories, dialogues, and notices that must be copied."""
+"""Which texts are about nothing in particular? Stories, dialogues, and names and numbers that must be copied."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 
 from hfllm.world import words
 from hfllm.world.people import City
+from hfllm.world.problems import is_held_out
 
 
 def story(rng: random.Random, hero: str | None = None) -> str:
@@ -79,3 +80,17 @@ def notice(rng: random.Random, strangers: words.NameMaker) -> str:
             f"Repeat after me: {name}, {number}.\n{name}, {number}.\nOnce more: {name}, {number}.",
         ]
     )
+
+
+def copies(rng: random.Random, strangers: words.NameMaker) -> str:
+    """Six things said twice: nothing but the first half of a line says how it ends."""
+    said = [rng.choice([strangers.person(), random_number(rng), random_sum(rng)]) for _ in range(6)]
+    return "\n".join(f"{each}: {each}" for each in said)
+
+
+def random_sum(rng: random.Random) -> str:
+    """A sum or a product of two numbers, none that is kept for the test."""
+    while True:
+        numbers = f"{rng.randint(10, 99)}{rng.choice('+*')}{rng.randint(10, 99)}"
+        if not is_held_out(numbers):
+            return numbers

@@ -1,0 +1,106 @@
+"""What does a reward pay for a text? Rewards are called as TRL's trainer calls them, outside a training.
+
+pay(reward, [(row, "The answer is 72."), (row, "")], tokenizer)  ->  [1.0, 0.0]"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from hfllm import user_file
+from hfllm.chosen_rewards import Reward
+from hfllm.errors import UserMistake
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Row = dict[str, Any]
+Case = tuple[Row, str]  # a row of the data, and what is answered to its prompt
+
+BATCH = 8  # conversations that a reward model reads at once
+PIECE = re.compile(r"[A-Za-z]+|[^A-Za-z]")  # stands for a token where there is no tokenizer
+KEPT_FROM_REWARDS = {"prompt", "completion", "completion_ids"}  # TRL gives them in the plural, or its own
+
+
+def pay(reward: Reward, cases: list[Case], tokenizer: PreTrainedTokenizerBase | None) -> list[float | None]:
+    """One number a case; None where the reward cannot judge. Tokens are counted with `tokenizer`, else guessed."""
+    if isinstance(reward.function, str):
+        return list(_scores(reward.function, cases))
+    names = {name for row, _ in cases for name in row} - KEPT_FROM_REWARDS
+    result = reward.function(
+        prompts=[row["prompt"] for row, _ in cases],
+        completions=[_completion(row, text) for row, text in cases],
+        completion_ids=[_token_ids(text, tokenizer) for _, text in cases],
+        **{name: [row.get(name) for row, _ in cases] for name in names},
+        **(_of_the_trainer() if user_file.is_named_by(reward.name) else {}),  # ours do not ask, and it imports torch
+    )
+    paid = asyncio.run(result) if inspect.iscoroutine(result) else result
+    if not isinstance(paid, list) or len(paid) != len(cases):
+        raise UserMistake(f"reward {reward.name}: it must return a list of {len(cases)} numbers, one a completion")
+    return [None if value is None or math.isnan(value) else float(value) for value in paid]
+
+
+def _completion(row: Row, text: str) -> str | list[dict[str, str]]:
+    return text if isinstance(row["prompt"], str) else [{"role": "assistant", "content": text}]
+
+
+def _token_ids(text: str, tokenizer: PreTrainedTokenizerBase | None) -> list[int]:
+    if tokenizer is not None:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(piece, len(numbers)) for piece in PIECE.findall(text)]
+
+
+def _of_the_trainer() -> dict[str, Any]:
+    """The state and the two functions for logging that TRL gives every reward."""
+    from transformers import TrainerState
+
+    def ignore(*_: Any) -> None:
+        pass
+
+    return {"trainer_state": TrainerState(), "log_extra": ignore, "log_metric": ignore}
+
+
+def _scores(path: str, cases: list[Case]) -> list[float]:
+    """A reward model's scores of prompt and answer together, laid out by its own tokenizer."""
+    import torch
+
+    model, tokenizer = _reward_model(path)
+    texts = [_conversation(row, text, tokenizer) for row, text in cases]
+    positions = model.config.get_text_config().to_dict().get("max_position_embeddings")
+    found: list[float] = []
+    for start in range(0, len(texts), BATCH):
+        inputs = tokenizer(
+            texts[start : start + BATCH],
+            return_tensors="pt",
+            padding=True,
+            padding_side="right",
+            add_special_tokens=False,
+            truncation=positions is not None,
+            max_length=positions,
+        )
+        with torch.inference_mode():
+            found += model(**inputs).logits[:, 0].float().tolist()  # logits (B, 1)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _reward_model(path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    model = AutoModelForSequenceClassification.from_pretrained(path, num_labels=1, use_safetensors=True).eval()
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id  # it reads the last token that is no padding
+    return model, tokenizer
+
+
+def _conversation(row: Row, text: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    if isinstance(row["prompt"], str):
+        return row["prompt"] + text
+    return str(tokenizer.apply_chat_template([*row["prompt"], *_completion(row, text)], tokenize=False))

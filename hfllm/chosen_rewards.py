@@ -1,0 +1,159 @@
+"""Which rewards does a recipe mean, and do they fit the data? Every slip is told before a model is loaded.
+
+    find({"accuracy": None, "mine.py:shout": {"loud": 2, "weight": 0.1}, "runs/tiny/reward": {}})
+
+A name is that of a function of hfllm/rewards.py, of one in a file of the user, or (known by its slash) the folder or
+Hub id of a reward model. `weight` is 1 unless given; with weight 0 a reward is measured and never trained on."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hfllm import models, user_file
+from hfllm.errors import UserMistake
+from hfllm.mistakes import near
+
+# what TRL gives every reward, beside the columns of the data
+GIVEN = {"prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric", "environments"}
+RENAMED = {"prompt": "prompts", "completion": "completions"}  # columns that TRL gives under another name
+NUMBERS = {int, float, bool, "int", "float", "bool"}  # no column of lists is annotated so: it is an option
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Reward:
+    """`function` is a path or Hub id where a reward model judges: TRL loads it itself."""
+
+    name: str
+    function: Function | str
+    weight: float = 1.0
+
+
+def find(rewards: Mapping[str, Mapping[str, Any] | None]) -> list[Reward]:
+    """The rewards of a recipe, their options bound. Raises `UserMistake` for unknown names, options and files."""
+    found = [one(name, options) for name, options in rewards.items()]
+    if not any(reward.weight for reward in found):
+        raise UserMistake(
+            "rewards: none has a weight, so there is nothing to learn from; write  rewards: {accuracy: {}}"
+        )
+    labels = Counter(_label(reward) for reward in found)
+    twice = [label for label, count in labels.items() if count > 1]
+    if twice:
+        raise UserMistake(
+            f"rewards: two are logged as rewards/{twice[0]}; rename the function or folder of one of them"
+        )
+    return found
+
+
+def one(name: str, given: Mapping[str, Any] | None) -> Reward:
+    """The reward of a name, its options bound. Raises `UserMistake` for an unknown name, option or file."""
+    options = dict(given or {})
+    weight = options.pop("weight", 1.0)
+    if isinstance(weight, bool) or not isinstance(weight, int | float):
+        raise UserMistake(f"reward {name}: weight: {weight!r} is not a number")
+    if "/" in name and not user_file.is_named_by(name):
+        if options:
+            raise UserMistake(f"reward {name}: a reward model has no option but weight; remove {', '.join(options)}")
+        return Reward(name, models.find_model(name), weight)
+    function = user_file.function(name) if user_file.is_named_by(name) else _shipped_function(name)
+    _check_signature(name, function)
+    return Reward(name, _bound(name, function, options), weight)
+
+
+def missing_columns(reward: Reward, column_names: list[str]) -> list[str]:
+    """The columns that a reward reads and the data does not have."""
+    if isinstance(reward.function, str):
+        return []
+    parameters = inspect.signature(reward.function).parameters
+    needed = [name for name, parameter in parameters.items() if _is_needed(parameter) and name not in GIVEN]
+    if "only_correct" in parameters and parameters["only_correct"].default:
+        needed.append("answer")  # it asks `accuracy`
+    return [name for name in needed if name not in column_names]
+
+
+def check_columns(reward: Reward, column_names: list[str], place: str = "the data") -> None:
+    """Raises `UserMistake` when a column is missing, or has the name of an option that the recipe gives."""
+    missing = missing_columns(reward, column_names)
+    if missing:
+        columns = "column" if len(missing) == 1 else "columns"
+        wanted = ", ".join(f"'{name}'" for name in missing)
+        has = ", ".join(dict.fromkeys(column_names))
+        old = next((name for name in column_names if name not in ("prompt", "task")), "NAME")
+        raise UserMistake(
+            f"reward '{reward.name}' reads the {columns} {wanted}; {place} has: {has}.\n"
+            f"  to mend it, rename columns in the recipe:   columns: {{{old}: {missing[0]}}}"
+        )
+    options = reward.function.keywords if isinstance(reward.function, partial) else {}
+    for name in options:
+        if name in column_names:  # TRL would put the column in the option's place
+            raise UserMistake(
+                f"reward '{reward.name}': {place} has a column '{name}', like its option; rename the column"
+            )
+
+
+def names() -> list[str]:
+    """The rewards of hfllm/rewards.py: its public functions of `completions`."""
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Function]:
+    module = importlib.import_module("hfllm.rewards")  # which imports this module
+    functions = {name: value for name, value in vars(module).items() if inspect.isfunction(value) and name[0] != "_"}
+    return {name: value for name, value in functions.items() if "completions" in inspect.signature(value).parameters}
+
+
+def _label(reward: Reward) -> str:
+    """What TRL calls it in its logs."""
+    return Path(reward.function).name if isinstance(reward.function, str) else reward.name.rpartition(":")[2]
+
+
+def _shipped_function(name: str) -> Function:
+    shipped = _shipped()
+    if name not in shipped:
+        known = ", ".join(sorted(shipped))
+        raise UserMistake(
+            f"reward {name}: no such reward; there are {known}{near(name, list(shipped))}\n"
+            "  a function of your own is written  mine.py:f  , a reward model with a slash:  ./folder  or  owner/name"
+        )
+    return shipped[name]
+
+
+def _check_signature(name: str, function: Function) -> None:
+    """TRL calls with keywords only, and with every column of the data."""
+    parameters = inspect.signature(function).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        raise UserMistake(f"reward {name}: it is called with every column; write  def f(completions, **columns):")
+    for given, instead in RENAMED.items():
+        if given in parameters:
+            raise UserMistake(f"reward {name}: it reads '{given}', which comes as the list '{instead}'")
+
+
+def _bound(name: str, function: Function, options: dict[str, Any]) -> Function:
+    """The function with its options. Raises `UserMistake` for unknown ones, and for those it cannot do without."""
+    parameters = inspect.signature(function).parameters.values()
+    own = [one for one in parameters if one.kind is not one.VAR_KEYWORD and one.name not in GIVEN]
+    known = [one.name for one in own if not str(one.annotation).startswith("list")]  # a list is a column
+    for option in options:
+        if option not in known:
+            have = f"; it has {', '.join(known)}" if known else "; it has none"
+            raise UserMistake(f"reward {name}: no such option: {option}{have}{near(option, known)}")
+    for one in own:
+        if _is_needed(one) and one.annotation in NUMBERS and one.name not in options:
+            raise UserMistake(f"reward {name}: needs the option {one.name}; write  {name}: {{{one.name}: ...}}")
+    if not options:
+        return function
+    bound = partial(function, **options)
+    bound.__name__ = function.__name__  # type: ignore[attr-defined]
+    return bound
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD

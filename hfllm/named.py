@@ -1,0 +1,28 @@
+"""Is there a task, a reward, a tool of every name in a recipe? Asked by `hfllm check`, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from hfllm import chosen_rewards, tasks, tools
+from hfllm.errors import UserMistake
+
+
+def problems(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and message of everything that there is not, or that takes no such option."""
+    look_ups: list[tuple[str, Callable[[], object]]] = [
+        *(("tasks", partial(tasks.find, entry["name"])) for entry in values.get("tasks", [])),
+        *(("eval_tasks", partial(tasks.find, entry["name"])) for entry in values.get("eval_tasks", [])),
+        *(
+            ("rewards", partial(chosen_rewards.one, name, options))
+            for name, options in values.get("rewards", {}).items()
+        ),
+        *(("tools", partial(tools.check_name, name)) for name in values.get("tools", {})),
+    ]
+    for key, look_up in look_ups:
+        try:
+            look_up()
+        except UserMistake as mistake:
+            yield key, str(mistake)

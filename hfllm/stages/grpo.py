@@ -1,0 +1,215 @@
+"""Practice: group relative policy optimisation (GRPO) on problems whose answers can be checked.
+
+    accelerate launch -m hfllm.stages.grpo recipes/tiny/grpo.yaml
+
+Reads a chat model, problems (`tasks`, or `datasets` with the columns prompt and answer) and rewards by name. Writes a
+model folder to `output_dir` (with `use_peft` an adapter folder), with practice.png (accuracy and length) and
+completions.md (what it answered). DeepSeekMath, arXiv 2402.03300, section 4; the trainer is TRL's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from hfllm import audit, checkpoints, chosen_rewards, labels, models, named, processes, recipe, sandbox, tools
+from hfllm.data import DatasetMixtureConfig
+from hfllm.errors import UserMistake
+from hfllm.grpo import batches, picture, problems
+from hfllm.grpo.presets import PRESETS as PRESETS
+from hfllm.tasks import TaskConfig
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+    from trl import GRPOConfig, ModelConfig
+
+    from hfllm.chosen_rewards import Reward
+    from hfllm.grpo.trainer import PracticeTrainer
+
+# where upstream's default is another: with dropout (GPT-2 has it) the ratio of the first step is not 1
+DEFAULTS = {"disable_dropout": True}
+SOLVE_RATES = "solve_rates.json"
+
+
+@dataclass
+class PracticeConfig:
+    """What to practise on, what is rewarded, and with which tools."""
+
+    tasks: list[TaskConfig] = field(default_factory=list, metadata={"help": "The tasks to practise on."})
+    eval_tasks: list[TaskConfig] = field(
+        default_factory=list, metadata={"help": "Held-out problems: measured before, during and after practice."}
+    )
+    rewards: dict[str, dict[str, Any] | None] = field(
+        default_factory=lambda: {"accuracy": None},
+        metadata={
+            "help": "Rewards by name with their options and `weight` (default 1; 0 only measures): of "
+            "hfllm/rewards.py, mine.py:f, or the folder or Hub id of a reward model. Default: accuracy."
+        },
+    )
+    audit_rewards: bool = field(
+        default=True, metadata={"help": "Refuse to start when a reward pays for empty or looping text."}
+    )
+    tools: dict[str, dict[str, Any] | None] = field(
+        default_factory=dict,
+        metadata={"help": "Tools by name with their options: of hfllm/tools, or mine.py:f. {calculator: {}}"},
+    )
+    chat_template_path: str | None = field(
+        default=None,
+        metadata={"help": "A chat template (.jinja) for a base model that has none: hfllm/templates/chatml.jinja"},
+    )
+    loss_preset: Literal["grpo", "dr_grpo", "dapo", "gspo"] | None = field(
+        default=None, metadata={"help": "A named set of keys of the loss; keys that the recipe writes itself win."}
+    )
+    engine: Literal["hf", "vllm_colocate", "vllm_server"] = field(
+        default="hf", metadata={"help": "What generates: transformers, or vLLM on the same GPUs or as a server."}
+    )
+    curriculum_samples: int | None = field(
+        default=None,
+        metadata={
+            "help": "Before practice, try each problem so often, and keep those that are solved sometimes; "
+            "null: keep all."
+        },
+    )
+
+
+def main(
+    config: PracticeConfig, data_args: DatasetMixtureConfig, training_args: GRPOConfig, model_args: ModelConfig
+) -> dict[str, Any]:
+    """Practise; returns pass@1 and pass@k before and after, mean length, and the final numbers of training."""
+    check(config, data_args, training_args, model_args)
+    wanted, schemas = chosen_rewards.find(config.rewards), tools.schemas(tools.find(config.tools))
+    model_args.model_name_or_path = models.find_model(str(model_args.model_name_or_path))
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)
+    # an answer ends with the end of a turn, in TRL's tool loop too
+    tokenizer.eos_token = labels.prepare_template(tokenizer, config.chat_template_path, assistant_only=False)
+    rows = problems.load(config.tasks, data_args.datasets)
+    held_out = problems.load(config.eval_tasks, data_args.eval_datasets) if measures(config, data_args) else None
+    problems.check(rows, held_out, wanted, tokenizer, model_args, training_args, schemas)
+    if config.audit_rewards:
+        audit.refuse(wanted, rows, tokenizer)
+    if processes.is_first() and sandbox.is_used(
+        [*config.tools, *config.rewards, *(task.name for task in config.tasks)]
+    ):
+        print(sandbox.summary(), flush=True)
+
+    from hfllm import training
+
+    training.prepare(training_args)
+    trainer = build_trainer(config, model_args, training_args, tokenizer, (rows, held_out), wanted)
+    if config.curriculum_samples is not None:
+        trainer.train_dataset = sometimes_solved(trainer, config.curriculum_samples)
+    numbers = training.train(trainer)
+    if training_args.process_index == 0:
+        picture.draw(Path(training_args.output_dir))
+    return {"problems": len(trainer.train_dataset), **before(trainer.state.log_history), **telling(numbers)}
+
+
+def check(
+    config: PracticeConfig, data_args: DatasetMixtureConfig, training_args: GRPOConfig, model_args: ModelConfig
+) -> None:
+    """What can be seen wrong without loading anything."""
+    if not model_args.model_name_or_path or not (config.tasks or data_args.datasets):
+        raise UserMistake("stage grpo: the recipe needs  model_name_or_path:  and problems:  tasks: [{name: gsm8k}]")
+    if training_args.reward_weights is not None:
+        raise UserMistake("reward_weights: write the weight beside its reward:   rewards: {accuracy: {weight: 1.0}}")
+    if training_args.use_vllm and find_spec("vllm") is None:
+        raise UserMistake(f"engine: {config.engine} needs vLLM, which is not installed here:   pip install vllm")
+    if config.curriculum_samples is not None and config.curriculum_samples < 2:
+        raise UserMistake("curriculum_samples: fewer than 2 tell nothing of a problem; write for instance 4")
+    if measures(config, data_args):
+        batches.check_evaluation(training_args, training_args.num_generations_eval or training_args.num_generations)
+    if config.curriculum_samples is not None:
+        batches.check_evaluation(training_args, config.curriculum_samples)
+
+
+def measures(config: PracticeConfig, data_args: DatasetMixtureConfig) -> bool:
+    """Whether there are held-out problems."""
+    return bool(config.eval_tasks or data_args.eval_datasets)
+
+
+CHECK_COLUMNS, CHECK = problems.check_columns, named.problems  # asked by `hfllm check`
+
+
+def build_trainer(
+    config: PracticeConfig,
+    model_args: ModelConfig,
+    training_args: GRPOConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: tuple[Dataset, Dataset | None],
+    wanted: list[Reward],
+) -> PracticeTrainer:
+    """The trainer with our rewards and tools; `rows` are the problems to practise on and the held-out ones."""
+    from trl import get_peft_config, get_quantization_config
+
+    from hfllm.grpo.completions import Completions
+    from hfllm.grpo.trainer import PracticeTrainer
+
+    # a run that goes on has its first measurement in the log already
+    resumes = checkpoints.last_complete(Path(training_args.output_dir), training_args.world_size) is not None
+    training_args.eval_on_start = rows[1] is not None and not resumes
+    training_args.reward_weights = [reward.weight for reward in wanted]
+    training_args.model_init_kwargs = {
+        "revision": model_args.model_revision,
+        "attn_implementation": model_args.attn_implementation,
+        "dtype": model_args.dtype,
+        **(training_args.model_init_kwargs or {}),
+        "use_safetensors": True,
+    }
+    trainer = PracticeTrainer(
+        model=model_args.model_name_or_path,
+        args=training_args,
+        reward_funcs=[reward.function for reward in wanted],
+        train_dataset=rows[0],
+        eval_dataset=rows[1],
+        processing_class=tokenizer,
+        peft_config=get_peft_config(model_args),
+        quantization_config=get_quantization_config(model_args),
+        tools=tools.find(config.tools, tokenizer) or None,
+    )
+    if rows[1] is not None:
+        trainer.add_callback(Completions(trainer))
+    return trainer
+
+
+def sometimes_solved(trainer: PracticeTrainer, samples: int) -> Dataset:
+    """The problems that are neither always nor never solved: only their groups have a signal (DAPO, 2503.14476, 3.2).
+
+    The rates are kept in solve_rates.json, so that a run that goes on practises on the same problems."""
+    file = Path(trainer.args.output_dir, SOLVE_RATES)
+    rates = json.loads(file.read_text()) if file.exists() else trainer.solve_rates(samples)
+    kept = [number for number, rate in enumerate(rates) if 0 < rate < 1]
+    always, never = sum(rate == 1 for rate in rates), sum(rate == 0 for rate in rates)
+    counts = f"{len(kept):,} of {len(rates):,} problems kept; {always:,} always solved and {never:,} never"
+    if processes.is_first():
+        file.write_text(json.dumps(rates))
+        print(f"curriculum: {counts} (of {samples} tries)", flush=True)
+    try:
+        batches.Batches.of(len(kept), trainer.args)
+    except UserMistake as mistake:
+        raise UserMistake(f"curriculum_samples: {counts}.\n{mistake}") from mistake
+    return trainer.train_dataset.select(kept)
+
+
+def before(log_history: list[dict[str, Any]]) -> dict[str, float]:
+    """pass@k and mean length (tokens) of the first evaluation, before any step."""
+    first = next((entry for entry in log_history if "eval_pass@1" in entry), {})
+    shown = [key for key in first if "pass@" in key or key.endswith("/mean_length")]
+    return {key.replace("eval", "before", 1): first[key] for key in shown}
+
+
+def telling(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Without the further measures of an evaluation, and the loss, which is about 0 at every step of practice."""
+    return {key: value for key, value in numbers.items() if is_telling(key) and not key.endswith("loss")}
+
+
+def is_telling(key: str) -> bool:
+    return not key.startswith("eval_") or "pass@" in key or key.endswith(("/mean_length", "/mean"))
+
+
+if __name__ == "__main__":
+    recipe.run(main)

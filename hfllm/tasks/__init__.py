@@ -1,0 +1,105 @@
+"""Which problems have answers that can be checked? One module a task; the user's own is a file of the same shape.
+
+    load(split, path=None) -> Dataset    columns `prompt` (chat messages), `answer`, and whatever score needs
+    score(completion, row) -> float      1 right, 0 wrong, None if the row cannot be judged; never raises
+    gold(row) -> str                     a completion that is right
+
+The same task is what a model practises on, is measured by, and, where rows have a `solution`, learns from."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hfllm import data, user_file
+from hfllm.errors import UserMistake
+from hfllm.mistakes import near
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+Row = dict[str, Any]
+
+
+@dataclass
+class TaskConfig:
+    """One task of a recipe."""
+
+    name: str = field(metadata={"help": "A task of hfllm/tasks, such as gsm8k, or a file of your own: mine.py."})
+    path: str | None = field(
+        default=None, metadata={"help": "A folder, a file or a Hub id to read instead of the task's own data."}
+    )
+    split: str = field(default="train", metadata={"help": "Split to read."})
+    rows: int | None = field(default=None, metadata={"help": "Read at most this many problems, drawn at random."})
+    options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "Further arguments of the task's load, such as kinds: [sum]."}
+    )
+
+    @property
+    def place(self) -> str:
+        """How messages name it: `gsm8k [train]`."""
+        return f"{self.name} [{self.split}]"
+
+
+def names() -> list[str]:
+    """The names of all tasks: the modules of this folder."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem != "__init__")
+
+
+@cache
+def find(name: str) -> types.ModuleType:
+    """The module of a task. Raises `UserMistake` when there is none, or when it lacks `load` or `score`."""
+    module = user_file.load(name) if name.endswith(".py") else _shipped(name)
+    missing = [function for function in ("load", "score") if not callable(vars(module).get(function))]
+    if missing:
+        raise UserMistake(f"task {name}: the file has no function {' and no function '.join(missing)}")
+    return module
+
+
+def load(config: TaskConfig) -> Dataset:
+    """The problems of one task, with a column `task` that names it.
+
+    Raises `UserMistake` when they cannot be read, or lack the columns `prompt` and `answer`."""
+    module = find(config.name)
+    _check_options(module, config)
+    dataset = module.load(config.split, **({"path": config.path} if config.path else {}), **config.options)
+    missing = [column for column in ("prompt", "answer") if column not in dataset.column_names]
+    if missing:
+        raise UserMistake(f"task {config.place}: load gave no column {', no column '.join(missing)}")
+    if len(dataset) == 0:
+        raise UserMistake(f"task {config.place}: has no problems.")
+    if config.rows is not None and config.rows < len(dataset):
+        dataset = dataset.shuffle(seed=data.SAMPLE_SEED).select(range(config.rows))
+    return dataset.add_column("task", [config.name] * len(dataset))
+
+
+def load_all(configs: Sequence[TaskConfig]) -> Dataset:
+    """The problems of all tasks one after another; a column that a task does not have is None in its rows."""
+    from datasets import concatenate_datasets
+
+    return concatenate_datasets([load(config) for config in configs])
+
+
+def score(completion: str, row: Row) -> float | None:
+    """What the row's task says of a completion."""
+    return find(row["task"]).score(completion, row)
+
+
+def _shipped(name: str) -> types.ModuleType:
+    if name not in names():
+        raise UserMistake(f"task {name}: no such task{near(name, names())}; there are {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _check_options(module: types.ModuleType, config: TaskConfig) -> None:
+    known = [name for name in inspect.signature(module.load).parameters if name not in ("split", "path")]
+    for name in config.options:
+        if name not in known:
+            have = f"; it has {', '.join(known)}" if known else "; it has none"
+            raise UserMistake(f"task {config.name}: no such option: {name}{near(name, known)}{have}")
