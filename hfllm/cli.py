@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shutil
 import sys
@@ -29,6 +30,7 @@ SCHEMA_FOLDER = ".schema"  # each shipped recipe's first line points an editor t
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; its exit status, as hfllm/errors.py lists them."""
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells which optional kernels it lacks
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     options, rest = parser.parse_known_args(words)

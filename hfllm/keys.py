@@ -15,7 +15,6 @@ import importlib
 import importlib.metadata
 import inspect
 import json
-import logging
 import os
 import sys
 import types
@@ -69,7 +68,6 @@ def schema_of_stage(stage: str) -> Schema:
         cached = json.loads(file.read_text())
         if cached["sources"] == {name: _digest(name) for name in cached["sources"]}:
             return cached["schema"]
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells which optional kernels it lacks
     main = module_of_stage(stage).main
     schema, sources = schema_of_main(main), _sources(main)
     with suppress(OSError):  # a read-only home: slow every time, but it works

@@ -130,7 +130,7 @@ def _run(main: Callable[..., dict[str, Any]], module: str, words: list[str]) -> 
         return 0 if words and words[0] in {"-h", "--help"} else EXIT_MISTAKE
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # the name that upstream's own defaults still use
-    warnings.filterwarnings("ignore", message="`gradient_checkpointing", category=FutureWarning)
+    warnings.filterwarnings("ignore", message="`(is_)?gradient_checkpointing", category=FutureWarning)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # tells every stage which optional kernels it lacks
     stage, fresh = module.rpartition(".")[2], "--fresh" in words
     if not processes.is_first() and not keys.trains(stage):

@@ -6,11 +6,12 @@ import shlex
 
 import pytest
 
-from hfllm import cli, places
+from hfllm import chosen_rewards, cli, places, tasks, tools
 from tests import stand_in
 
 README = (places.PACKAGE.parent / "README.md").read_text(encoding="utf-8")
 TAKES_MINUTES = {"hfllm run mine"}  # tests/test_whole_course.py runs the course
+REFUSED = {"hfllm rewards audit mine/grpo.yaml"}  # a test of its own, below
 NEEDS_GPUS = {
     "accelerate launch --config_file accelerate_configs/ddp.yaml -m hfllm.stages.sft mine/sft.yaml --learning_rate 1e-4"
 }
@@ -28,13 +29,19 @@ def clone(tmp_path, monkeypatch):
     (tmp_path / "recipes").symlink_to(places.folder("recipes"))
     stand_in.make(tmp_path / "runs" / "tiny" / "sft")
     stand_in.make(tmp_path / "runs" / "tiny" / "pretrain")
+    stand_in.make(tmp_path / "runs" / "tiny" / "grpo")
+    stand_in.make(tmp_path / "runs" / "tiny" / "sft-tools")
+    register = tmp_path / "runs" / "tiny" / "world" / "register"
+    register.mkdir(parents=True)
+    (register / "train.jsonl").write_text('{"text": "ticket 471: Gus"}\n')
     stand_in.make_tokenizer(tmp_path / "runs" / "tiny" / "tokenizer")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_every_command_of_the_readme_runs(clone, capsys, monkeypatch):
-    commands = [command for command in console_commands() if command not in TAKES_MINUTES | NEEDS_GPUS]
+    left_out = TAKES_MINUTES | NEEDS_GPUS | REFUSED
+    commands = [command for command in console_commands() if command not in left_out]
     assert len(commands) > 6
     for command in commands:
         monkeypatch.setattr("sys.stdin", io.StringIO("Hello\n"))
@@ -52,6 +59,42 @@ def test_the_mistakes_quoted_are_those_that_one_sees(tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", "mine/sft.yaml"]) == 2
     assert capsys.readouterr().err == quoted
+
+
+def test_the_audit_refuses_the_reward_as_quoted(tmp_path, monkeypatch, capsys):
+    head, _, quoted = README.partition("$ hfllm rewards audit mine/grpo.yaml")[2].partition("\n")
+    body = head.partition("with  ")[2]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine.py").write_text(f"def long(completions, **columns):\n    {body}\n")
+    (tmp_path / "mine.jsonl").write_text(
+        '{"prompt": "What is 12*12?", "answer": "144"}\n{"prompt": "What is 3+4?", "answer": "7"}\n'
+    )
+    (tmp_path / "mine" / "grpo.yaml").write_text(
+        "output_dir: runs/mine/grpo\nmodel_name_or_path: org/model\ndatasets: [{path: mine.jsonl}]\n"
+        "rewards: {accuracy: {}, mine.py:long: {}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["rewards", "audit", "mine/grpo.yaml"]) == 2
+    assert capsys.readouterr().err.strip() == quoted.partition("```")[0].strip()
+
+
+def test_the_reward_of_three_lines_works():
+    code = README.partition("```python\n# mine.py")[2].partition("```")[0].partition("\n")[2]
+    members = {}
+    exec(code, members)  # noqa: S102 - the README's own lines
+    assert members["short"](
+        [[{"role": "assistant", "content": "42"}], [{"role": "assistant", "content": "x" * 200}]]
+    ) == [
+        1.0,
+        0.0,
+    ]
+
+
+def test_the_lists_of_the_readme_are_complete():
+    lists = {line.split("|")[1].strip(): line for line in README.splitlines() if line.startswith("| ")}
+    assert set(re.findall(r"`(\w+)`", lists["tasks"])) == set(tasks.names())
+    assert set(re.findall(r"`(\w+)`", lists["rewards"])) == set(chosen_rewards.names())
+    assert set(tools.names()) <= set(re.findall(r"`(\w+)`", lists["tools"]))
 
 
 def test_the_two_commands_at_the_top_are_those_that_ci_runs():

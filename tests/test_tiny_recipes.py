@@ -1,5 +1,7 @@
 """The recipes of the tiny course, each through its stage's `main` in this process, with everything made small."""
 
+from pathlib import Path
+
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -10,7 +12,23 @@ SMALL = {
     "tokenizer": {"vocab_size": 512},
     "pretrain": {"max_steps": 2, "eval_steps": 1, "save_steps": 1, "threads": 1},
     "sft": {"max_steps": 2},
+    "grpo": {"max_steps": 2, "max_completion_length": 4, "eval_steps": 2, "save_steps": 2, "audit_rewards": "false"},
+    "rft": {"tasks": "[{name: mine.py}]", "samples": 8, "max_new_tokens": 64},
+    "sft-tools": {"max_steps": 2},
+    "sft-rft": {"max_steps": 2},
 }
+
+
+# a task of the user's own: what a model of two steps answers is wrong by any other measure
+ANYTHING_IS_RIGHT = """
+from datasets import Dataset
+
+def load(split):
+    return Dataset.from_list([{"prompt": [{"role": "user", "content": f"{n}?"}], "answer": ""} for n in range(8)])
+
+def score(completion, row):
+    return 1.0
+"""
 
 
 def run(stage: str) -> dict:
@@ -18,7 +36,7 @@ def run(stage: str) -> dict:
     words = [word for key, value in SMALL[stage].items() for word in (f"--{key}", str(value))]
     one = recipe.read(places.folder("recipes") / "tiny" / f"{stage}.yaml", words)
     one.complain()
-    main = __import__(f"hfllm.stages.{stage}", fromlist=["main"]).main
+    main = keys.module_of_stage(one.stage).main
     with receipt.writing(one) as record:
         record(main(**recipe.arguments(main, one)))
     return receipt.load(one.output_dir / receipt.FINISHED)
@@ -28,11 +46,13 @@ def run(stage: str) -> dict:
 def course(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("course"))
+        Path("mine.py").write_text(ANYTHING_IS_RIGHT)
         yield {stage: run(stage) for stage in SMALL}
 
 
 def test_every_stage_that_there_is_has_a_tiny_recipe():
-    assert set(SMALL) == set(keys.stages())
+    assert {name.split("-")[0] for name in SMALL} == set(keys.stages())
+    assert set(SMALL) == {file.stem for file in (places.folder("recipes") / "tiny").glob("*.yaml")}
 
 
 def test_each_stage_leaves_its_receipt_with_numbers(course):
@@ -40,10 +60,13 @@ def test_each_stage_leaves_its_receipt_with_numbers(course):
     assert course["tokenizer"]["numbers"]["vocab_size"] == 512
     assert course["pretrain"]["numbers"]["eval_bits_per_byte"] > 0
     assert course["sft"]["numbers"]["eval_loss"] > 0
+    assert course["grpo"]["numbers"]["eval_pass@4"] >= course["grpo"]["numbers"]["eval_pass@1"]
+    assert course["rft"]["numbers"]["rows"] > 0
+    assert course["sft-tools"]["numbers"]["steps"] == course["sft-rft"]["numbers"]["steps"] == 2
 
 
 def test_the_models_load_with_plain_transformers(course):
-    for stage in ("pretrain", "sft"):
+    for stage in ("pretrain", "sft", "grpo", "sft-tools"):
         folder = course[stage]["values"]["output_dir"]
         model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
         assert model.config.vocab_size == len(tokenizer) == 512

@@ -39,6 +39,34 @@ def test_the_chat_model_knows_the_best_known_people(course):
     assert all(float(share[0].rstrip("%")) >= 95 for share in shares), asked
 
 
+def numbers_of(course, stage):
+    return json.loads((course / "runs" / "tiny" / stage / "run.json").read_text())["numbers"]
+
+
+def test_practice_at_least_doubles_accuracy_and_finds_the_worked_steps(course):
+    """The lecture's figure: accuracy, length and the share of worked solutions rise together, for three seeds."""
+    runs = [numbers_of(course, "grpo")]
+    for seed in ("1", "2"):
+        words = ["run", "recipes/tiny/grpo.yaml", "--seed", seed, "--output_dir", f"runs/tiny/grpo-{seed}"]
+        assert hfllm(*words, folder=course).returncode == 0
+        runs.append(numbers_of(course, f"grpo-{seed}"))
+    for numbers in runs:
+        assert numbers["eval_pass@1"] >= 2 * numbers["before_pass@1"]
+        assert numbers["eval_completions/mean_length"] > 1.5 * numbers["before_completions/mean_length"]
+        assert numbers["eval_rewards/matches/mean"] > 0.9
+    assert (course / "runs" / "tiny" / "grpo" / "practice.png").stat().st_size > 10_000
+
+
+def test_problems_that_need_a_tool_are_solved_with_it_and_not_without(course):
+    command = [sys.executable, "-m", "tests.bench.tool_use", "runs/tiny/sft-tools", "runs/tiny/world"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    asked = subprocess.run(command, cwd=course, capture_output=True, text=True, check=True, env=environment).stdout
+    assert len(asked.splitlines()) == 4
+    for line in asked.splitlines():
+        share = float(line.split("%")[0])
+        assert share >= 80 if ", with " in line else share <= 20, asked
+
+
 def test_a_finished_course_has_nothing_to_do(course):
     assert "Everything is up to date." in hfllm("run", "recipes/tiny", folder=course).stdout
 

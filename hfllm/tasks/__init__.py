@@ -52,7 +52,6 @@ def names() -> list[str]:
     return sorted(file.stem for file in Path(__file__).parent.glob("*.py") if file.stem != "__init__")
 
 
-@cache
 def find(name: str) -> types.ModuleType:
     """The module of a task. Raises `UserMistake` when there is none, or when it lacks `load` or `score`."""
     module = user_file.load(name) if name.endswith(".py") else _shipped(name)
@@ -91,6 +90,7 @@ def score(completion: str, row: Row) -> float | None:
     return find(row["task"]).score(completion, row)
 
 
+@cache
 def _shipped(name: str) -> types.ModuleType:
     if name not in names():
         raise UserMistake(f"task {name}: no such task{near(name, names())}; there are {', '.join(names())}")
