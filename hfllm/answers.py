@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
 
 MAX_DIGITS = 400  # no answer is longer, and Python itself refuses to read more than 4,300
 MAX_LINE = 200  # characters behind "the answer is" that are read
 
-# A letter before the digits makes them part of a name (x2, H2O); a digit or bracket before a minus makes it a sign
-# of subtraction.
+# A digit or bracket before a minus makes it a sign of subtraction.
 NUMBER = re.compile(
-    r"(?<![A-Za-z_])"
     r"(?P<sign>(?<![A-Za-z0-9_)\]}])[-\u2212])?"
     r"[$\u20ac\u00a3\u00a5]?"
     r"(?:(?P<mixed>[0-9]{1,9}) (?=[0-9]{1,9}/[0-9]))?"
-    r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+|(?=\.[0-9])(?<![0-9]))"
+    r"(?P<whole>[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+|(?=\.[0-9])(?<![A-Za-z0-9]))"
     r"(?P<decimals>\.[0-9]+)?"
     r"(?:(?P<exponent>[eE][-+]?[0-9]{1,3})(?![A-Za-z0-9])| ?/ ?(?P<denominator>[0-9]+))?"
+)
+# Names are read as a whole, so that their digits are no numbers: x2, H2O, v2.15, x_12, \hat{x}_12. A command of LaTeX
+# ends with its letters: \approx72.
+NUMBER_OR_NAME = re.compile(
+    NUMBER.pattern + r"|\\[A-Za-z]+(?:_[A-Za-z0-9]+)?"
+    r"|(?<=[0-9)\]}])_[0-9]+"
+    r"|[A-Za-z][A-Za-z0-9_]*(?:(?<=[0-9])(?:\.[0-9]+|,[0-9]{3}(?![0-9])))*"
 )
 LATEX_FRACTION = re.compile(r"\\[dt]?frac ?(?:\{(-?[0-9]{1,30})\}\{([0-9]{1,30})\}|([0-9])([0-9]))")
 LATEX_SPACE = re.compile(r"\\[,!;: ]|\{,\}|\\(?=[$%])")
@@ -43,8 +49,8 @@ def last_number(text: str) -> Fraction | None:
     for found in (_behind_hashes(text), _behind_answer_is(text)):
         if found is not None:
             return found
-    last = last_match(NUMBER, _without_latex(text))
-    return _value(last) if last else None
+    last = deque(_numbers(text), maxlen=1)
+    return _value(last[0]) if last else None
 
 
 def number(text: str) -> Fraction | None:
@@ -118,8 +124,13 @@ def _behind_answer_is(text: str) -> Fraction | None:
 
 def _stated(text: str) -> Fraction | None:
     """The first number behind the last equals sign: `x = 72 cm^2` states 72, `5 + 3 = 8` states 8."""
-    match = NUMBER.search(_without_latex(text.rpartition("=")[2]))
-    return _value(match) if match else None
+    first = next(_numbers(text.rpartition("=")[2]), None)
+    return _value(first) if first else None
+
+
+def _numbers(text: str) -> Iterator[re.Match[str]]:
+    matches = NUMBER_OR_NAME.finditer(_without_latex(text))
+    return (match for match in matches if match["whole"] is not None)
 
 
 def _without_latex(text: str) -> str:
@@ -130,8 +141,8 @@ def _without_latex(text: str) -> str:
 
 
 def _plain_fraction(match: re.Match[str]) -> str:
-    """Behind a digit with a space before it: 1\\frac{1}{2} reads 1 1/2, which is one and a half."""
-    space = " " if match.string[max(match.start() - 1, 0) : match.start()].isdigit() else ""
+    """With a space behind digits and letters: 1\\frac{1}{2} reads 1 1/2, which is one and a half."""
+    space = " " if match.string[max(match.start() - 1, 0) : match.start()].isalnum() else ""
     return f"{space}{match[1] or match[3]}/{match[2] or match[4]}"
 
 

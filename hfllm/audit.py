@@ -8,16 +8,19 @@ and all together. The rule by which rewards are refused is in hfllm/auditing/rep
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hfllm import data, models, processes, tasks
+from hfllm import models, processes, tasks
+from hfllm.auditing import payment
 from hfllm.auditing.payment import pay
 from hfllm.auditing.report import Report
 from hfllm.auditing.texts import GOLD, frame_of, right_answers, wrong_texts
 from hfllm.chosen_rewards import Reward, check_columns, find
 from hfllm.data import DatasetConfig
 from hfllm.errors import UserMistake
+from hfllm.grpo.problems import own
 from hfllm.tasks import TaskConfig
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ def refuse(
     from rich.console import Console
 
     report = audit(rewards, rows, tokenizer)
+    payment.forget_models()  # training loads its own
     console = Console(highlight=False)
     if processes.is_first() and report.refusals:
         console.print(report.table())
@@ -105,7 +109,8 @@ def _best_paid(
     cases = [(row, text) for row, texts in zip(rows, choices, strict=True) for text in texts]
     paid = [[reward.weight * (value or 0.0) for value in pay(reward, cases, tokenizer)] for reward in rewards]
     totals = iter(map(sum, zip(*paid, strict=True)))
-    return [max(texts, key=lambda _: next(totals)) for texts in choices]
+    ranked = [[(next(totals), text) for text in texts] for texts in choices]
+    return [max(some, key=itemgetter(0))[1] for some in ranked]
 
 
 def _paid(
@@ -124,23 +129,14 @@ def _rows_of(values: Mapping[str, Any], rewards: Sequence[Reward]) -> list[Row]:
     task_configs = [TaskConfig(**one) for one in values.get("tasks") or []]
     configs = [DatasetConfig(**one) for one in values.get("datasets") or []]
     sources = {config.place: tasks.load(config) for config in task_configs}
-    sources |= {config.place: data.load(config) for config in configs}
+    sources |= {config.place: own(config) for config in configs}
     if not sources:
         raise UserMistake("the recipe names no problems; write  tasks: [{name: gsm8k}]")
     columns = list(dict.fromkeys(name for rows in sources.values() for name in rows.column_names))
     for reward in rewards:
         check_columns(reward, columns, ", ".join(sources))
     share = max(4, ROWS // len(sources))
-    return [_with_messages(row, place) for place, rows in sources.items() for row in _sample(rows, share)]
-
-
-def _with_messages(row: Row, place: str) -> Row:
-    """A prompt that is a text is asked as the user's message, as in training."""
-    if "prompt" not in row:
-        raise UserMistake(f"{place} has no column prompt, but: {', '.join(row)}")
-    if isinstance(row["prompt"], str):
-        return {**row, "prompt": [{"role": "user", "content": row["prompt"]}]}
-    return row
+    return [row for rows in sources.values() for row in _sample(rows, share)]
 
 
 def _tokenizer(values: Mapping[str, Any]) -> PreTrainedTokenizerBase | None:

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any
 from hfllm.answers import after_thinking
 from hfllm.chat.model import Message, encode_chat
 from hfllm.errors import UserMistake
+from hfllm.places import PACKAGE
 from hfllm.tools import Tool, plain, safe
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+TEMPLATES = PACKAGE / "templates"
 WRITTEN_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 FORM = '{"name": ..., "arguments": {...}}'
 MAX_TOOL_CALLS = 4  # in one answer, unless a recipe says otherwise; chosen by us
@@ -54,6 +56,28 @@ def check_template(tokenizer: PreTrainedTokenizerBase, schemas: list[dict[str, A
             f"the chat template of {tokenizer.name_or_path} does not show tools to the model.\n"
             "  to mend it, fine-tune with one that does:   chat_template_path: hfllm/templates/chatml.jinja"
         )
+
+
+def prepare_tokenizer(tokenizer: PreTrainedTokenizerBase, schemas: list[dict[str, Any]]) -> None:
+    """Tell a tokenizer that does not know it how calls are read in its template's answers, as TRL's trainer needs it.
+
+    Raises `UserMistake` when the template shows no tools, or is one that nobody knows how to read."""
+    check_template(tokenizer, schemas)
+    if tokenizer.response_template is not None:
+        return
+    if tokenizer.chat_template == (TEMPLATES / "chatml.jinja").read_text(encoding="utf-8"):
+        tokenizer.response_template = json.loads((TEMPLATES / "chatml.response.json").read_text(encoding="utf-8"))
+        return
+    from trl.chat_template_utils import add_response_schema
+
+    try:
+        add_response_schema(tokenizer)
+    except ValueError as error:
+        raise UserMistake(
+            f"tools: nobody knows how calls are written in the chat template of {tokenizer.name_or_path}: its "
+            "tokenizer_config.json has no response_template.\n"
+            "  to mend it, fine-tune with   chat_template_path: hfllm/templates/chatml.jinja"
+        ) from error
 
 
 def read(

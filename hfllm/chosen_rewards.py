@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ GIVEN = {"prompts", "completions", "completion_ids", "trainer_state", "log_extra
 RENAMED = {"prompt": "prompts", "completion": "completions"}  # columns that TRL gives under another name
 NUMBERS = {int, float, bool, "int", "float", "bool"}  # no column of lists is annotated so: it is an option
 
+POSITIVE = {"target_tokens", "max_tokens", "buffer_tokens", "ngram_size", "timeout_seconds"}
+
 Function = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Reward:
-    """`function` is a path or Hub id where a reward model judges: TRL loads it itself."""
+    """`function` is a path or Hub id where a reward model judges."""
 
     name: str
     function: Function | str
@@ -64,8 +67,31 @@ def one(name: str, given: Mapping[str, Any] | None) -> Reward:
             raise UserMistake(f"reward {name}: a reward model has no option but weight; remove {', '.join(options)}")
         return Reward(name, models.find_model(name), weight)
     function = user_file.function(name) if user_file.is_named_by(name) else _shipped_function(name)
+    if not user_file.is_named_by(name):
+        _check_options(name, options)
     _check_signature(name, function)
     return Reward(name, _bound(name, function, options), weight)
+
+
+def loaded(reward: Reward) -> Any:
+    """The function, or the reward model itself: TRL would load it with the keys that are meant for the policy."""
+    if not isinstance(reward.function, str):
+        return reward.function
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(reward.function, num_labels=1, use_safetensors=True)
+
+
+def _check_options(name: str, options: dict[str, Any]) -> None:
+    """What no reward can work with, whatever its type says."""
+    for option in POSITIVE & set(options):
+        if not isinstance(options[option], int | float) or options[option] <= 0:
+            raise UserMistake(f"reward {name}: {option}: {options[option]!r} is no number above 0")
+    if name == "matches":
+        try:
+            re.compile(str(options.get("pattern")))
+        except re.error as error:
+            raise UserMistake(f"reward matches: pattern: no regular expression: {error}") from error
 
 
 def missing_columns(reward: Reward, column_names: list[str]) -> list[str]:

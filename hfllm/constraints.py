@@ -9,20 +9,14 @@ by py3langid, where the paper's program uses NLTK and langdetect: single verdict
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
-import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
 Relation = Literal["at least", "less than"]
 
-GROUPS = {
-    *("change_case", "combination", "detectable_content", "detectable_format", "keywords", "language"),
-    *("length_constraints", "punctuation", "startend"),
-}
 COMMAS = ",，、،"  # ASCII, full width, ideographic, Arabic
 CONSTRAINED_ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 MAX_LANGUAGE_CHARACTERS = 10_000  # the language of a longer text shows in its beginning
@@ -45,12 +39,10 @@ def follows(instruction_id: str, text: str, arguments: dict[str, Any]) -> bool:
 def find(instruction_id: str) -> Callable[..., bool]:
     """The function of an instruction id such as `punctuation:no_comma`. Raises KeyError for an unknown one."""
     group, _, name = instruction_id.partition(":")
-    function = vars(sys.modules[__name__]).get(name)
-    if group not in GROUPS or not inspect.isfunction(function) or name.startswith("_"):
-        raise KeyError(instruction_id)
-    if next(iter(inspect.signature(function).parameters)) != "text" or function.__annotations__["return"] != "bool":
-        raise KeyError(instruction_id)  # a helper of this file
-    return function
+    for function in KINDS.get(group, ()):
+        if function.__name__ == name:
+            return function
+    raise KeyError(instruction_id)
 
 
 # keywords
@@ -78,10 +70,10 @@ def letter_frequency(text: str, letter: str, let_relation: Relation, let_frequen
 
 def response_language(text: str, language: str) -> bool:
     """`language` is an ISO 639-1 code."""
-    return language_of(text) == language
+    return _language_of(text) == language
 
 
-def language_of(text: str) -> str:
+def _language_of(text: str) -> str:
     """ISO 639-1 code of the likeliest of 97 languages (Lui and Baldwin, ACL 2012; the model of py3langid).
 
     Chosen over langdetect, the paper's library: of 60 sentences in each of 27 languages (lingua-py's test data) it
@@ -100,11 +92,11 @@ def number_words(text: str, relation: Relation, num_words: float) -> bool:
 
 
 def number_sentences(text: str, relation: Relation, num_sentences: float) -> bool:
-    return _compare(count_sentences(text), relation, num_sentences)
+    return _compare(_count_sentences(text), relation, num_sentences)
 
 
-def count_sentences(text: str) -> int:
-    """count_sentences("Dr. No paid $3.50. Really?") == 2 : not at abbreviations, initials and decimal points."""
+def _count_sentences(text: str) -> int:
+    """_count_sentences("Dr. No paid $3.50. Really?") == 2 : not at abbreviations, initials and decimal points."""
     text = text.rstrip()
     ends = [match.end() for match in _SENTENCE_END.finditer(text) if not _abbreviated(text, match)]
     rest = text[ends[-1] :] if ends else text
@@ -204,11 +196,11 @@ def capital_word_frequency(text: str, capital_relation: Relation, capital_freque
 
 
 def english_capital(text: str) -> bool:
-    return text.isupper() and language_of(text) == "en"
+    return text.isupper() and _language_of(text) == "en"
 
 
 def english_lowercase(text: str) -> bool:
-    return text.islower() and language_of(text) == "en"
+    return text.islower() and _language_of(text) == "en"
 
 
 def no_comma(text: str) -> bool:
@@ -238,3 +230,19 @@ def _abbreviated(text: str, end: re.Match[str]) -> bool:
     if word is None or end.end() == len(text):
         return False
     return word[0].lower() in ABBREVIATIONS or _INITIALS.fullmatch(word[0]) is not None
+
+
+KINDS: dict[str, tuple[Callable[..., bool], ...]] = {
+    "keywords": (existence, frequency, forbidden_words, letter_frequency),
+    "language": (response_language,),
+    "length_constraints": (number_words, number_sentences, number_paragraphs, nth_paragraph_first_word),
+    "detectable_content": (number_placeholders, postscript),
+    "detectable_format": (
+        *(number_bullet_lists, number_highlighted_sections, multiple_sections, title, json_format),
+        constrained_response,
+    ),
+    "combination": (repeat_prompt, two_responses),
+    "change_case": (capital_word_frequency, english_capital, english_lowercase),
+    "punctuation": (no_comma,),
+    "startend": (end_checker, quotation),
+}

@@ -157,10 +157,9 @@ def _draw(model: PreTrainedModel, rows: list[list[int]], most: int, talk: _Talk,
 
 
 def _generation_config(sampling: Sampling, most: int, stop_ids: set[int], pad: int) -> GenerationConfig:
-    """Every key that changes the distribution is given: what is left out would come from the model's own config."""
+    """Drawn as `sampling` says. `_drawing` sees to it that nothing is filled in from the model's own config."""
     from transformers import GenerationConfig
 
-    unchanged = {"typical_p": 1.0, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0}
     drawn: dict[str, Any] = {"do_sample": False}
     if sampling.temperature > 0:
         drawn = {
@@ -176,7 +175,6 @@ def _generation_config(sampling: Sampling, most: int, stop_ids: set[int], pad: i
         pad_token_id=pad,
         num_beams=1,
         use_cache=True,  # off in the config of a model that was trained with gradient checkpointing
-        **unchanged,
         **drawn,
     )
 
@@ -189,11 +187,14 @@ def _up_to_stop(row: list[int], stop_ids: set[int]) -> list[int]:
 
 @contextmanager
 def _drawing(model: PreTrainedModel, seed: int | None) -> Iterator[None]:
-    """Without dropout, and with a seed of its own that leaves torch's generators as they were."""
+    """Without dropout, without the model's own generation_config, which may hold back or favour tokens, and with a seed
+    of its own that leaves torch's generators as they were."""
     import torch
+    from transformers import GenerationConfig
 
-    was_training = model.training
+    was_training, own_config = model.training, model.generation_config
     model.eval()
+    model.generation_config = GenerationConfig()
     try:
         with torch.random.fork_rng(
             devices=[model.device] if model.device.type == "cuda" else [], enabled=seed is not None
@@ -203,3 +204,4 @@ def _drawing(model: PreTrainedModel, seed: int | None) -> Iterator[None]:
             yield
     finally:
         model.train(was_training)
+        model.generation_config = own_config

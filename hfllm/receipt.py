@@ -136,8 +136,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield value
         case dict():
             for key, item in value.items():
-                if "/" in str(key):  # a reward model's folder, or recipes/tiny/steps.py:worked
-                    yield str(key).partition(":")[0]
+                if "/" in str(key) or ".py:" in str(key):  # a reward model's folder, or mine.py:f
+                    yield str(key).partition(".py:")[0] + ".py" * (".py:" in str(key))
                 if not str(key).endswith("_dir"):
                     yield from _texts(item)
         case list():

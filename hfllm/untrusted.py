@@ -43,7 +43,7 @@ def neutral_message(message: dict[str, Any], special_tokens: Sequence[str]) -> d
     """A chat message whose texts cannot leave it; an answer may think and call tools, but never end its turn early."""
     if message["role"] == "assistant":
         special_tokens = tuple(token for token in special_tokens if token not in ASSISTANT_MAY_WRITE)
-    texts = {key: message[key] for key in ("content", "reasoning_content") if key in message}
+    texts = {key: message[key] for key in ("content", "reasoning_content", "name") if key in message}
     neutral = message | {key: neutralise(text, special_tokens) for key, text in texts.items()}
     if "tool_calls" in message:
         calls = json.dumps(message["tool_calls"], ensure_ascii=False)

@@ -28,6 +28,10 @@ ROWS: list[dict[str, Any]] = [
     {"task": "spelling", "answer": "e g g"},
     {"task": "countdown", "answer": "98", "target": 98, "nums": [44, 19, 35]},
     {"task": "closed_book", "answer": "pilot", "answers": ["pilot", "The The", "!!!"]},
+    {"task": "tool_problems", "answer": "72", "kind": "product"},
+    {"task": "tool_problems", "answer": "Gus", "kind": "lookup"},
+    {"task": "ifeval", "instruction_id_list": ["length_constraints:number_words"], "kwargs": [{**SEVEN_WORDS}]},
+    {"task": "arc", "answer": "B", "choices": ["72", "inf", "x"]},
     {"task": "math", "answer": "\\frac{1}{2}"},
 ]
 PIECES = [

@@ -70,6 +70,20 @@ def test_not_one_number(text: str) -> None:
         ("she has 10-5", 5),
         ("from 3-5 to x = -5", -5),
         ("H2O and x2", None),
+        ("72 km, see Fig12", 72),
+        ("12 apples in box B12.", 12),
+        ("x12 and x_12 and \\hat{x}_12", None),
+        ("72 as in Table3.14 of v2.15.3", 72),
+        ("It was USD1,234", None),
+        ("The answer is B12, that is 5.", 5),
+        (r"x\frac{13}{24}", Fraction(13, 24)),
+        (r"so x \approx72", 72),
+        ("5kg", 5),
+        ("3x", 3),
+        ("10x10", 10),
+        ("72cm2", 72),
+        ("Rs.72", 72),
+        ("_72_ or __72__", 72),
         ("1,2,3", 3),
         ("20 3/4/2020", 2020),
         ("答えは72です", 72),
@@ -77,7 +91,7 @@ def test_not_one_number(text: str) -> None:
         ("", None),
     ],
 )
-def test_the_number_a_text_ends_in(text: str, value: int | None) -> None:
+def test_the_number_a_text_ends_in(text: str, value: Fraction | None) -> None:
     assert last_number(text) == value
 
 
@@ -123,6 +137,7 @@ def test_a_number_is_judged_behind_the_thinking() -> None:
     assert judge_number("<think>1072", "1072") == 0.0
     assert judge_number("", "1072") == 0.0
     assert judge_number("1072", "unknown") is None
+    assert judge_number("She has 12 apples in box B12.", "2") == 0.0
 
 
 LONG = [
@@ -145,6 +160,7 @@ LONG = [
         "1e",
     ],
     *[".1", "\\", "\\frac{1}{", "\ud800", "\0", "<think>", "</think>", "的", "haha ", "\n", " ", r"\boxed" + " " * 50],
+    *["a", "a1", "a1.1", "a1,234", "_", "a_", "1_", "\\a", "}_1", "a "],
 ]
 
 

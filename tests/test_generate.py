@@ -79,7 +79,9 @@ def test_without_a_seed_torchs_own_generator_decides(talker: Talker) -> None:
 
 def test_only_the_sampling_changes_the_distribution(talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
     before = drawn(talker, 1)
-    for key, value in {"top_k": 1, "top_p": 0.1, "repetition_penalty": 9.0, "min_p": 0.9, "temperature": 0.1}.items():
+    own = {"top_k": 1, "top_p": 0.1, "repetition_penalty": 9.0, "min_p": 0.9, "temperature": 0.1}
+    own |= {"suppress_tokens": [first[0] for first in before], "epsilon_cutoff": 0.5}
+    for key, value in own.items():
         monkeypatch.setattr(talker.model.generation_config, key, value)
     assert drawn(talker, 1) == before
 

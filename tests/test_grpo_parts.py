@@ -33,6 +33,14 @@ def test_a_generation_used_for_several_steps():
     assert "40 steps, 80 problems asked" in sizes.summary()
 
 
+def test_steps_are_rounded_up_in_each_epoch_as_the_trainer_does():
+    # 10 problems, 4 at once: 2 generations an epoch, half a step each; 3 epochs
+    changed = {"world_size": 1, "per_device_train_batch_size": 16, "steps_per_generation": 1, "num_train_epochs": 3}
+    assert batches.Batches.of(10, arguments(**changed)).steps == 3
+    # 12 problems: 3 generations, one step and a half, which the trainer makes two
+    assert batches.Batches.of(12, arguments(**changed)).steps == 6
+
+
 def test_too_few_problems_are_told_before_anything_loads():
     with pytest.raises(UserMistake, match="7 problems are too few for one generation, which takes 8 at once"):
         batches.Batches.of(7, arguments())
@@ -76,7 +84,16 @@ def row(text, reward):
 
 def test_the_table_shows_a_best_and_a_worst_completion_of_each_problem():
     groups = [row("a", 0.0), row("b", 1.0), row("c", 0.5), row("d", 0.5)]
-    assert [one["completion"] for one in completions.best_and_worst(groups, 2)] == ["d", "c", "b", "a"]
+    assert [one["completion"] for one in completions.best_and_worst(groups, 2, [1.0])] == ["d", "c", "b", "a"]
+
+
+def test_what_is_only_measured_makes_no_answer_the_best():
+    wrong = {"prompt": "?", "completion": "long", "rewards": {"accuracy": 0.0, "length": 300.0}}
+    right = {"prompt": "?", "completion": "short", "rewards": {"accuracy": 1.0, "length": None}}
+    shown = completions.best_and_worst([wrong, right], 2, [1.0, 0.0])
+    assert [row["completion"] for row in shown] == ["short", "long"]
+    assert "| 1.00 |  |" in completions.page([{"step": 0, "completions": shown}])
+    assert completions.judged(["a", "b"], [1.0, float("nan")]) == {"a": 1.0, "b": None}
 
 
 def test_a_table_cell_cannot_break_the_page():

@@ -78,16 +78,19 @@ def test_the_audit_refuses_the_reward_as_quoted(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.strip() == quoted.partition("```")[0].strip()
 
 
-def test_the_reward_of_three_lines_works():
+def test_the_reward_of_three_lines_works_and_passes_the_audit(tmp_path, monkeypatch, capsys):
     code = README.partition("```python\n# mine.py")[2].partition("```")[0].partition("\n")[2]
-    members = {}
-    exec(code, members)  # noqa: S102 - the README's own lines
-    assert members["short"](
-        [[{"role": "assistant", "content": "42"}], [{"role": "assistant", "content": "x" * 200}]]
-    ) == [
-        1.0,
-        0.0,
-    ]
+    (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "mine.jsonl").write_text(
+        '{"prompt": "What is 12*12?", "answer": "144"}\n{"prompt": "What is 3+4?", "answer": "7"}\n'
+    )
+    (tmp_path / "grpo.yaml").write_text(
+        "output_dir: runs/mine/grpo\nmodel_name_or_path: org/model\ndatasets: [{path: mine.jsonl}]\n"
+        "rewards: {accuracy: {}, mine.py:brief: {weight: 0.2}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["rewards", "audit", "grpo.yaml"]) == 0
+    assert "no reward pays for nonsense" in capsys.readouterr().out
 
 
 def test_the_lists_of_the_readme_are_complete():

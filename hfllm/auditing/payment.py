@@ -100,6 +100,11 @@ def _reward_model(path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     return model, tokenizer
 
 
+def forget_models() -> None:
+    """Free the memory of the reward model that was tried last."""
+    _reward_model.cache_clear()
+
+
 def _conversation(row: Row, text: str, tokenizer: PreTrainedTokenizerBase) -> str:
     if isinstance(row["prompt"], str):
         return row["prompt"] + text

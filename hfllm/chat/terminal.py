@@ -3,7 +3,7 @@
     hfllm chat runs/tiny/sft
     hfllm chat runs/tiny/pretrain --prompt "Once upon a time" --show-probabilities
     hfllm chat runs/tiny/sft --temperature 0 < questions.txt        (one line, one turn)
-    hfllm chat runs/tiny/sft-tools --tool calculator --tool search:runs/tiny/world/documents
+    hfllm chat runs/tiny/sft-tools --tool calculator --tool search:runs/tiny/world/register
 
 Reads a model folder, an adapter folder or a Hub id; writes only what /save is told to. Chat models answer by their
 template; base models (no template, or --base) continue the text. Tools that the model calls run at once: see

@@ -11,7 +11,7 @@ import sys
 if sys.platform == "linux":
     from hfllm.confined import filters, kernel
 
-Job = dict  # what hfllm/sandbox.py wrote: see its `_job`
+Job = dict  # what confined/outside.py wrote: see its `execute`
 FIRST_USER, USERS = 60000, 5000  # chosen by us: above people, below `nobody`; one for each sandbox that runs
 
 

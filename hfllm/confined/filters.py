@@ -15,10 +15,11 @@ from hfllm.confined.kernel import check, libc
 
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06  # classic BPF
-NUMBER_AT, MACHINE_AT, FIRST_ARGUMENT_AT = 0, 4, 16  # offsets in struct seccomp_data
+NUMBER_AT, MACHINE_AT, FIRST_ARGUMENT_AT, SECOND_ARGUMENT_AT = 0, 4, 16, 24  # offsets in struct seccomp_data
 X32_BIT = 0x40000000  # the same calls under other numbers
 NEW_NAMESPACES = 0x7E020080
 CLONE_THREAD = 0x10000
+F_SETOWN, F_SETSIG, F_SETOWN_EX, FIOSETOWN, SIOCSPGRP = 8, 10, 15, 0x8901, 0x8902  # whom a ready file signals, and how
 
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 COMMON = {
@@ -33,6 +34,7 @@ CALLS = {
         "keyctl": 250, "bpf": 321, "perf_event_open": 298, "userfaultfd": 323, "memfd_create": 319, "shmget": 29,
         "msgget": 68, "semget": 64, "mq_open": 240, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297,
         "clone": 56, "clone3": 435, "fork": 57, "vfork": 58, "kill": 62, "tkill": 200, "tgkill": 234, "prlimit64": 302,
+        "fcntl": 72, "ioctl": 16,
     },
     "aarch64": COMMON | {
         "socket": 198, "ptrace": 117, "process_vm_readv": 270, "process_vm_writev": 271, "unshare": 97, "setns": 268,
@@ -40,10 +42,11 @@ CALLS = {
         "keyctl": 219, "bpf": 280, "perf_event_open": 241, "userfaultfd": 282, "memfd_create": 279, "shmget": 194,
         "msgget": 186, "semget": 190, "mq_open": 180, "rt_sigqueueinfo": 138, "rt_tgsigqueueinfo": 240,
         "clone": 220, "clone3": 435, "kill": 129, "tkill": 130, "tgkill": 131, "prlimit64": 261,
+        "fcntl": 25, "ioctl": 29,
     },
 }
 # fmt: on
-CONDITIONAL = {"clone", "clone3", "fork", "vfork", "kill", "tkill", "tgkill", "prlimit64"}
+CONDITIONAL = {"clone", "clone3", "fork", "vfork", "kill", "tkill", "tgkill", "prlimit64", "fcntl", "ioctl"}
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
 ALLOW: Instruction = (RETURN, 0, 0, 0x7FFF0000)
@@ -55,7 +58,8 @@ KILL: Instruction = (RETURN, 0, 0, 0x80000000)
 def refuse_calls(*, alone: bool) -> None:
     """Refuse sockets, tracing, mounts, keys, and memory that no limit counts.
 
-    `alone`: also new processes, and signals and limits for others; for when there is no process namespace."""
+    `alone`: also new processes, and signals (those of files, too) and limits for others; for when there is no process
+    namespace."""
     machine = os.uname().machine
     if machine not in MACHINES:
         raise OSError(errno.ENOSYS, f"no table of system calls for {machine}")
@@ -82,6 +86,8 @@ def _program(machine: str, alone: bool) -> list[Instruction]:
             program += _when(calls[name], _own_process_only((os.getpid(),)))
         program += _when(calls["tkill"], [REFUSE])
         program += _when(calls["prlimit64"], _own_process_only((0, os.getpid())))
+        program += _when(calls["fcntl"], _without_commands((F_SETOWN, F_SETSIG, F_SETOWN_EX)))
+        program += _when(calls["ioctl"], _without_commands((FIOSETOWN, SIOCSPGRP)))
     return [*program, ALLOW]
 
 
@@ -103,6 +109,13 @@ def _own_process_only(allowed: tuple[int, ...]) -> list[Instruction]:
     for process in allowed:
         rule += [(EQUAL, 0, 1, process), ALLOW]
     return [*rule, REFUSE]
+
+
+def _without_commands(refused: tuple[int, ...]) -> list[Instruction]:
+    rule: list[Instruction] = [(LOAD, 0, 0, SECOND_ARGUMENT_AT)]  # its low half, which is all the kernel reads
+    for command in refused:
+        rule += [(EQUAL, 0, 1, command), REFUSE]
+    return [*rule, ALLOW]
 
 
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT, LANDLOCK_VERSION, BENEATH = 444, 445, 446, 1, 1

@@ -37,7 +37,8 @@ class Batches:
         optimizer_steps = args.steps_per_generation * args.num_iterations / args.gradient_accumulation_steps
         steps = args.max_steps
         if steps <= 0:
-            steps = math.ceil(args.num_train_epochs * (problems // at_once) * optimizer_steps)
+            in_an_epoch = max(1, math.ceil((problems // at_once) * optimizer_steps))
+            steps = math.ceil(args.num_train_epochs * in_an_epoch)
         return cls(problems, at_once, args.num_generations, optimizer_steps, steps, args.max_completion_length)
 
     def summary(self) -> str:

@@ -4,6 +4,7 @@ Writes completions.md to the run folder, newest evaluation last."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ class Completions(TrainerCallback):
         self.trainer = trainer
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        shown = best_and_worst(rows(self.trainer), self.trainer.num_generations_eval)
+        shown = best_and_worst(rows(self.trainer), self.trainer.num_generations_eval, self.trainer.args.reward_weights)
         state.log_history.append({"step": state.global_step, "completions": shown})
         if state.is_world_process_zero:
             Path(args.output_dir, "completions.md").write_text(page(state.log_history), encoding="utf-8")
@@ -40,19 +41,26 @@ def rows(trainer: PracticeTrainer) -> list[Row]:
     logs = trainer._logs
     names = list(logs["rewards"])
     return [
-        {"prompt": text_of(prompt), "completion": text_of(completion), "rewards": dict(zip(names, values, strict=True))}
+        {"prompt": text_of(prompt), "completion": text_of(completion), "rewards": judged(names, values)}
         for prompt, completion, *values in zip(
             logs["prompt"], logs["completion"], *logs["rewards"].values(), strict=True
         )
     ]
 
 
-def best_and_worst(completions: list[Row], group: int) -> list[Row]:
-    """Of the last groups of `group` completions the ones with the highest and the lowest reward."""
+def judged(names: list[str], values: list[float]) -> dict[str, float | None]:
+    """The rewards by name; None where a reward could not judge, which TRL writes as NaN and JSON does not know."""
+    return {name: None if math.isnan(value) else value for name, value in zip(names, values, strict=True)}
+
+
+def best_and_worst(completions: list[Row], group: int, weights: list[float]) -> list[Row]:
+    """Of the last groups of `group` completions the ones with the highest and the lowest weighted reward."""
+
+    def total(row: Row) -> float:
+        return sum(weight * (value or 0.0) for weight, value in zip(weights, row["rewards"].values(), strict=True))
+
     starts = range(len(completions) - group, -1, -group)[:PROBLEMS_SHOWN]
-    ordered = [
-        sorted(completions[start : start + group], key=lambda row: sum(row["rewards"].values())) for start in starts
-    ]
+    ordered = [sorted(completions[start : start + group], key=total) for start in starts]
     return [row for one in ordered for row in ([one[-1], one[0]] if one[0] != one[-1] else [one[0]])]
 
 
@@ -83,7 +91,7 @@ def _message_text(message: dict[str, Any]) -> str:
 
 
 def _line(row: Row) -> str:
-    values = [f"{value:.2f}" for value in row["rewards"].values()]
+    values = ["" if value is None else f"{value:.2f}" for value in row["rewards"].values()]
     return _table_row([_cell(row["prompt"]), _cell(row["completion"]), *values])
 
 

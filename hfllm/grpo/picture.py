@@ -5,6 +5,7 @@ picture.draw(Path("runs/tiny/grpo"))      # reads log.jsonl, writes practice.png
 from __future__ import annotations
 
 import json
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def draw(folder: Path) -> None:
     if not curve(log, measure):
         measure, held_out = "reward", "eval_reward"
     _panel(above, log, measure, held_out, "accuracy" if "accuracy" in measure else "reward")
-    for colour, key in zip(MEASURED, _shares(log, measure), strict=False):
+    for colour, key in zip(cycle(MEASURED), _shares(log, measure), strict=False):
         above.plot(*zip(*curve(log, key), strict=True), color=colour, linewidth=1.2, label=_name(key))
     _panel(below, log, "completions/mean_length", "eval_completions/mean_length", "tokens a completion")
     above.set_title(folder.name)

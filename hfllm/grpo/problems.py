@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hfllm import chosen_rewards, data, processes, tasks
 from hfllm.data import DatasetConfig
 from hfllm.errors import UserMistake
 from hfllm.grpo import batches
+from hfllm.models import adapter_base
 from hfllm.tasks import TaskConfig
+from hfllm.untrusted import neutral_message
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -18,21 +21,39 @@ if TYPE_CHECKING:
     from hfllm.chosen_rewards import Reward
 
 
-def load(task_configs: list[TaskConfig], configs: list[DatasetConfig]) -> Dataset:
-    """All problems in one data set, numbered in the column `problem`; a text as a prompt becomes a user's message."""
+def load(task_configs: list[TaskConfig], configs: list[DatasetConfig], special_tokens: Sequence[str] = ()) -> Dataset:
+    """All problems in one data set, numbered in the column `problem`.
+
+    `special_tokens` (`untrusted.control_tokens`) are neutralised in every prompt."""
     from datasets import concatenate_datasets
 
-    parts = [tasks.load_all(task_configs)] if task_configs else []
-    parts += [with_messages(data.load(config), config.place) for config in configs]
-    problems = concatenate_datasets(parts)
-    return problems.add_column("problem", list(range(len(problems))))
+    parts = [tasks.load(config) for config in task_configs] + [own(config) for config in configs]
+    rows = concatenate_datasets([part.remove_columns(_numbered(part)) for part in parts])
+    if special_tokens:
+        rows = rows.map(lambda row: {"prompt": [neutral_message(each, special_tokens) for each in row["prompt"]]})
+    return rows.add_column("problem", list(range(len(rows))))
 
 
-def with_messages(dataset: Dataset, place: str) -> Dataset:
-    check_columns(dataset.column_names, place)
+def own(config: DatasetConfig) -> Dataset:
+    """A data set of the user: a prompt that is a text becomes a message, an answer that is a number a text.
+
+    Its column `task` is left out: what a data set says must not choose the code that judges it."""
+    from datasets import Value
+
+    dataset = data.load(config)
+    check_columns(dataset.column_names, config.place)
+    dataset = dataset.remove_columns([name for name in ("task",) if name in dataset.column_names])
+    answer = dataset.features.get("answer")
+    if isinstance(answer, Value) and answer.dtype != "string":
+        dataset = dataset.cast_column("answer", Value("string"))
     if isinstance(dataset[0]["prompt"], str):
         return dataset.map(lambda row: {"prompt": [{"role": "user", "content": row["prompt"]}]})
     return dataset
+
+
+def _numbered(dataset: Dataset) -> list[str]:
+    """MATH calls its questions `problem`: the column is ours here."""
+    return [name for name in ("problem",) if name in dataset.column_names]
 
 
 def check_columns(columns: list[str], place: str) -> None:
@@ -64,7 +85,8 @@ def check(
     sizes = batches.Batches.of(len(rows), training_args)
     options = {"tools": schemas or None, **(training_args.chat_template_kwargs or {})}
     longest = max(longest_prompt(part, tokenizer, options) for _, part in parts)
-    model_config = AutoConfig.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)
+    name = str(model_args.model_name_or_path)
+    model_config = AutoConfig.from_pretrained(adapter_base(name) or name, revision=model_args.model_revision)
     positions = model_config.get_text_config().max_position_embeddings
     batches.check_room(longest, training_args.max_completion_length, positions)
     if processes.is_first():

@@ -6,6 +6,7 @@ with learned positions (GPT-2) reads a padded prompt at shifted places and is sc
 from __future__ import annotations
 
 import inspect
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,8 @@ from accelerate.utils import gather_object, is_peft_model
 from trl import GRPOTrainer
 
 from hfllm.pass_at_k import pass_at_k
+from hfllm.tools import plain
+from hfllm.untrusted import control_tokens
 
 ACCURACY = "accuracy"  # the reward that says whether a problem is solved
 PROBLEM = "problem"  # column: the number of a row in its data set
@@ -28,6 +31,7 @@ class PracticeTrainer(GRPOTrainer):
         self.num_generations_eval: int  # set by TRL
         super().__init__(*args, **kwargs)
         causal_lm = self.model.get_base_model() if is_peft_model(self.model) else self.model
+        self._control_tokens = control_tokens(self.processing_class)
         self._takes_positions = "position_ids" in inspect.signature(type(causal_lm).forward).parameters
 
     def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -38,13 +42,24 @@ class PracticeTrainer(GRPOTrainer):
     def _calculate_rewards(self, inputs: list[dict[str, Any]], *args: Any, **kwargs: Any) -> torch.Tensor:
         rewards = super()._calculate_rewards(inputs, *args, **kwargs)  # (completions of all processes, rewards)
         if not self.model.training and ACCURACY in self.reward_func_names:
-            right = rewards[:, self.reward_func_names.index(ACCURACY)] >= 1
-            for problem, is_right in zip(gather_object([row[PROBLEM] for row in inputs]), right.tolist(), strict=True):
-                self.solved[problem].append(is_right)
+            judged = rewards[:, self.reward_func_names.index(ACCURACY)].tolist()
+            for problem, reward in zip(gather_object([row[PROBLEM] for row in inputs]), judged, strict=True):
+                if not math.isnan(reward):  # None of a reward: nobody can tell
+                    self.solved[problem].append(reward >= 1)
         return rewards
 
+    def _get_tool_suffix_ids(self, tool_messages: list[dict[str, Any]]) -> Any:
+        """TRL's own words about a call hold the name that the model wrote: they must not become special tokens."""
+        return super()._get_tool_suffix_ids([self._safe(message) for message in tool_messages])
+
+    def _safe(self, message: dict[str, Any]) -> dict[str, Any]:
+        texts = {key: str(message[key]) for key in ("content", "name") if key in message}
+        return message | {key: plain(text, self._control_tokens) for key, text in texts.items()}
+
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
-        """As in TRL, with pass@1 and pass@k among the metrics: k is `num_generations_eval`."""
+        """As in TRL, with pass@1 and pass@k among the metrics: k is `num_generations_eval`.
+
+        A right answer counts where it was cut off behind the answer, too."""
         self.solved.clear()
         output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
         for k in sorted({1, self.num_generations_eval}) if self.solved else []:
@@ -52,13 +67,16 @@ class PracticeTrainer(GRPOTrainer):
         return output
 
     def solve_rates(self, samples: int) -> list[float]:
-        """For each training problem the share of `samples` completions that are right; nothing is learned or logged."""
+        """For each training problem the share of `samples` completions that are right; nothing is learned or logged.
+
+        0 for a problem of which nobody could judge a completion."""
         before: int = self.num_generations_eval
         self.num_generations_eval = samples
         self.evaluation_loop(self.get_eval_dataloader(self.train_dataset), description="Solve rates")
         self.num_generations_eval = before
         self._metrics["eval"].clear()
-        return [sum(rights) / len(rights) for _, rights in sorted(self.solved.items())]
+        rights = [self.solved[problem] for problem in range(len(self.train_dataset))]
+        return [sum(some) / len(some) if some else 0.0 for some in rights]
 
 
 def at_own_positions(model: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,4 +91,5 @@ def at_own_positions(model: Callable[..., Any]) -> Callable[..., Any]:
 
 def mean_pass_at_k(solved: dict[int, list[bool]], k: int) -> float:
     """The mean over problems. The last batch of an evaluation repeats problems: some have more than k completions."""
-    return sum(pass_at_k(len(rights), sum(rights), k) for rights in solved.values()) / len(solved)
+    judged = [rights for rights in solved.values() if len(rights) >= k]
+    return sum(pass_at_k(len(rights), sum(rights), k) for rights in judged) / max(1, len(judged))

@@ -14,7 +14,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hfllm import audit, checkpoints, chosen_rewards, labels, models, named, processes, recipe, sandbox, tools
+from hfllm import (
+    audit,
+    calls,
+    checkpoints,
+    chosen_rewards,
+    labels,
+    models,
+    named,
+    processes,
+    recipe,
+    sandbox,
+    tools,
+    untrusted,
+)
+from hfllm.calls import MAX_TOOL_CALLS
 from hfllm.data import DatasetMixtureConfig
 from hfllm.errors import UserMistake
 from hfllm.grpo import batches, picture, problems
@@ -23,14 +37,17 @@ from hfllm.tasks import TaskConfig
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
     from trl import GRPOConfig, ModelConfig
 
     from hfllm.chosen_rewards import Reward
     from hfllm.grpo.trainer import PracticeTrainer
 
-# where upstream's default is another: with dropout (GPT-2 has it) the ratio of the first step is not 1
-DEFAULTS = {"disable_dropout": True}
+# where upstream's default is another: with dropout (GPT-2 has it) the ratio of the first step is not 1, and a model
+# that learns to call for ever would never end
+DEFAULTS = {"disable_dropout": True, "max_tool_calling_iterations": MAX_TOOL_CALLS}
+ACCURACY = "accuracy"  # the reward that says whether a problem is solved
 SOLVE_RATES = "solve_rates.json"
 
 
@@ -87,8 +104,11 @@ def main(
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)
     # an answer ends with the end of a turn, in TRL's tool loop too
     tokenizer.eos_token = labels.prepare_template(tokenizer, config.chat_template_path, assistant_only=False)
-    rows = problems.load(config.tasks, data_args.datasets)
-    held_out = problems.load(config.eval_tasks, data_args.eval_datasets) if measures(config, data_args) else None
+    if schemas:
+        calls.prepare_tokenizer(tokenizer, schemas)
+    frame = untrusted.control_tokens(tokenizer)
+    rows = problems.load(config.tasks, data_args.datasets, frame)
+    held_out = problems.load(config.eval_tasks, data_args.eval_datasets, frame) if measures(config, data_args) else None
     problems.check(rows, held_out, wanted, tokenizer, model_args, training_args, schemas)
     if config.audit_rewards:
         audit.refuse(wanted, rows, tokenizer)
@@ -121,6 +141,11 @@ def check(
         raise UserMistake(f"engine: {config.engine} needs vLLM, which is not installed here:   pip install vllm")
     if config.curriculum_samples is not None and config.curriculum_samples < 2:
         raise UserMistake("curriculum_samples: fewer than 2 tell nothing of a problem; write for instance 4")
+    if config.curriculum_samples is not None and ACCURACY not in config.rewards:
+        raise UserMistake(
+            "curriculum_samples: whether a problem is solved is what the reward accuracy says; add it to rewards,\n"
+            "  only measured:   accuracy: {weight: 0}"
+        )
     if measures(config, data_args):
         batches.check_evaluation(training_args, training_args.num_generations_eval or training_args.num_generations)
     if config.curriculum_samples is not None:
@@ -144,26 +169,17 @@ def build_trainer(
     wanted: list[Reward],
 ) -> PracticeTrainer:
     """The trainer with our rewards and tools; `rows` are the problems to practise on and the held-out ones."""
+    from transformers import ProgressCallback
     from trl import get_peft_config, get_quantization_config
 
     from hfllm.grpo.completions import Completions
     from hfllm.grpo.trainer import PracticeTrainer
 
-    # a run that goes on has its first measurement in the log already
-    resumes = checkpoints.last_complete(Path(training_args.output_dir), training_args.world_size) is not None
-    training_args.eval_on_start = rows[1] is not None and not resumes
-    training_args.reward_weights = [reward.weight for reward in wanted]
-    training_args.model_init_kwargs = {
-        "revision": model_args.model_revision,
-        "attn_implementation": model_args.attn_implementation,
-        "dtype": model_args.dtype,
-        **(training_args.model_init_kwargs or {}),
-        "use_safetensors": True,
-    }
+    set_arguments(training_args, model_args, wanted, measured=rows[1] is not None)
     trainer = PracticeTrainer(
-        model=model_args.model_name_or_path,
+        model=trained_adapter(model_args, training_args) or model_args.model_name_or_path,
         args=training_args,
-        reward_funcs=[reward.function for reward in wanted],
+        reward_funcs=[chosen_rewards.loaded(reward) for reward in wanted],
         train_dataset=rows[0],
         eval_dataset=rows[1],
         processing_class=tokenizer,
@@ -171,9 +187,38 @@ def build_trainer(
         quantization_config=get_quantization_config(model_args),
         tools=tools.find(config.tools, tokenizer) or None,
     )
+    trainer.remove_callback(ProgressCallback)  # solve rates would draw bars of their own
     if rows[1] is not None:
         trainer.add_callback(Completions(trainer))
     return trainer
+
+
+def set_arguments(args: GRPOConfig, model_args: ModelConfig, wanted: list[Reward], *, measured: bool) -> None:
+    """What the trainer is to know of the recipe's other keys; `measured`: there are held-out problems."""
+    # a run that goes on has its first measurement in the log already
+    resumes = checkpoints.last_complete(Path(args.output_dir), args.world_size) is not None
+    args.eval_on_start = measured and not resumes
+    args.reward_weights = [reward.weight for reward in wanted]
+    args.model_init_kwargs = {
+        "revision": model_args.model_revision,
+        "attn_implementation": model_args.attn_implementation,
+        "dtype": model_args.dtype,
+        **(args.model_init_kwargs or {}),
+        "use_safetensors": True,
+    }
+
+
+def trained_adapter(model_args: ModelConfig, args: GRPOConfig) -> PeftModel | None:
+    """The model of an adapter folder, such as sft writes with `use_peft`: practice goes on with the adapter."""
+    if models.adapter_base(str(model_args.model_name_or_path)) is None:
+        return None
+    if model_args.use_peft:
+        raise UserMistake(f"use_peft: {model_args.model_name_or_path} is an adapter already, and goes on; remove it")
+    from peft import AutoPeftModelForCausalLM
+
+    options, args.model_init_kwargs = args.model_init_kwargs or {}, None  # they are for a model that TRL loads
+    options = {key: value for key, value in options.items() if key != "revision"}
+    return AutoPeftModelForCausalLM.from_pretrained(model_args.model_name_or_path, is_trainable=True, **options)
 
 
 def sometimes_solved(trainer: PracticeTrainer, samples: int) -> Dataset:
@@ -186,12 +231,14 @@ def sometimes_solved(trainer: PracticeTrainer, samples: int) -> Dataset:
     always, never = sum(rate == 1 for rate in rates), sum(rate == 0 for rate in rates)
     counts = f"{len(kept):,} of {len(rates):,} problems kept; {always:,} always solved and {never:,} never"
     if processes.is_first():
-        file.write_text(json.dumps(rates))
-        print(f"curriculum: {counts} (of {samples} tries)", flush=True)
+        file.with_suffix(".tmp").write_text(json.dumps(rates))
+        file.with_suffix(".tmp").replace(file)
     try:
-        batches.Batches.of(len(kept), trainer.args)
+        sizes = batches.Batches.of(len(kept), trainer.args)
     except UserMistake as mistake:
         raise UserMistake(f"curriculum_samples: {counts}.\n{mistake}") from mistake
+    if processes.is_first():
+        print(f"curriculum: {counts} (of {samples} tries)\n{sizes.summary()}", flush=True)
     return trainer.train_dataset.select(kept)
 
 

@@ -75,6 +75,7 @@ def load(config: TaskConfig) -> Dataset:
         raise UserMistake(f"task {config.place}: has no problems.")
     if config.rows is not None and config.rows < len(dataset):
         dataset = dataset.shuffle(seed=data.SAMPLE_SEED).select(range(config.rows))
+    dataset = dataset.remove_columns([name for name in ("task",) if name in dataset.column_names])
     return dataset.add_column("task", [config.name] * len(dataset))
 
 

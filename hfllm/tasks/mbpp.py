@@ -40,8 +40,10 @@ def _problem(source: Row) -> Row:
     }
 
 
-def score(completion: str, row: Row) -> float:
-    """1.0 when the program defines what the tests call, and all of them pass."""
+def score(completion: str, row: Row) -> float | None:
+    """1.0 when the program defines what the tests call, and all of them pass; None when they call nothing of it."""
+    if not row["names"]:
+        return None
     code = programs.program(completion, row["names"][0])
     return float(sandbox.passes(code, f"from solution import {', '.join(row['names'])}\n{row['tests']}\n", LIMITS))
 
