@@ -61,7 +61,7 @@ def refuse(
         for note in report.notes:
             console.print(f"audit of the rewards: {note}", soft_wrap=True, markup=False)
     if report.refusals:
-        raise UserMistake("\n".join(report.refusals))
+        raise UserMistake("\n".join([*report.refusals, "  to start all the same:   audit_rewards: false"]))
 
 
 def main(recipe_file: str, overrides: Sequence[str] = ()) -> None:

@@ -24,7 +24,7 @@ from hfllm.mistakes import near
 # what TRL gives every reward, beside the columns of the data
 GIVEN = {"prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric", "environments"}
 RENAMED = {"prompt": "prompts", "completion": "completions"}  # columns that TRL gives under another name
-NUMBERS = {int, float, bool, "int", "float", "bool"}  # no column of lists is annotated so: it is an option
+NUMBERS = {int, float, bool, str, "int", "float", "bool", "str"}  # no column of lists is annotated so: it is an option
 
 POSITIVE = {"target_tokens", "max_tokens", "buffer_tokens", "ngram_size", "timeout_seconds"}
 
@@ -66,7 +66,10 @@ def one(name: str, given: Mapping[str, Any] | None) -> Reward:
         if options:
             raise UserMistake(f"reward {name}: a reward model has no option but weight; remove {', '.join(options)}")
         return Reward(name, models.find_model(name), weight)
-    function = user_file.function(name) if user_file.is_named_by(name) else _shipped_function(name)
+    if user_file.is_named_by(name):
+        function = user_file.told(f"reward {name}", user_file.function(name))
+    else:
+        function = _shipped_function(name)
     if not user_file.is_named_by(name):
         _check_options(name, options)
     _check_signature(name, function)

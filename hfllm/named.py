@@ -13,16 +13,19 @@ from hfllm.errors import UserMistake
 def problems(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Key and message of everything that there is not, or that takes no such option."""
     look_ups: list[tuple[str, Callable[[], object]]] = [
-        *(("tasks", partial(tasks.find, entry["name"])) for entry in values.get("tasks", [])),
-        *(("eval_tasks", partial(tasks.find, entry["name"])) for entry in values.get("eval_tasks", [])),
+        *(("tasks", partial(tasks.find, entry["name"])) for entry in values.get("tasks") or []),
+        *(("eval_tasks", partial(tasks.find, entry["name"])) for entry in values.get("eval_tasks") or []),
         *(
             ("rewards", partial(chosen_rewards.one, name, options))
-            for name, options in values.get("rewards", {}).items()
+            for name, options in (values.get("rewards") or {}).items()
         ),
-        *(("tools", partial(tools.check_name, name)) for name in values.get("tools", {})),
+        *(("tools", partial(tools.check_name, name)) for name in values.get("tools") or {}),
     ]
+    told = set()
     for key, look_up in look_ups:
         try:
             look_up()
         except UserMistake as mistake:
-            yield key, str(mistake)
+            if str(mistake) not in told:  # the same file in tasks and eval_tasks
+                yield key, str(mistake)
+            told.add(str(mistake))

@@ -4,10 +4,14 @@ function("mine.py:shout")     a reward or a tool of three lines, without a packa
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
 import sys
+import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +54,34 @@ def _run(file: Path) -> types.ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and pickle look a module up there
     try:
-        spec.loader.exec_module(module)
+        with blamed(file, file.name):
+            spec.loader.exec_module(module)
     except SyntaxError as error:
         raise UserMistake(f"{file.name}: line {error.lineno}: {error.msg}") from error
     return module
+
+
+@contextmanager
+def blamed(file: Path, what: str) -> Iterator[None]:
+    """Around the user's own code: whatever it raises is told with its line, as `UserMistake`."""
+    try:
+        yield
+    except (UserMistake, SyntaxError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == file.resolve()]
+        place = f" ({file.name} line {lines[-1]})" if lines else ""
+        raise UserMistake(f"{what} raised {type(error).__name__}: {error}{place}") from error
+
+
+def told(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, with its signature, whose mistakes are told as those of `name`."""
+    file = Path(inspect.getsourcefile(function) or name)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with blamed(file, name):
+            return function(*args, **kwargs)
+
+    return function if inspect.iscoroutinefunction(function) else call

@@ -30,7 +30,11 @@ ROWS: list[dict[str, Any]] = [
     {"task": "closed_book", "answer": "pilot", "answers": ["pilot", "The The", "!!!"]},
     {"task": "tool_problems", "answer": "72", "kind": "product"},
     {"task": "tool_problems", "answer": "Gus", "kind": "lookup"},
-    {"task": "ifeval", "instruction_id_list": ["length_constraints:number_words"], "kwargs": [{**SEVEN_WORDS}]},
+    {
+        "task": "ifeval",
+        "instruction_id_list": ["language:response_language", "length_constraints:number_sentences"],
+        "kwargs": [{"language": "de"}, {"relation": "at least", "num_sentences": 3}],
+    },
     {"task": "arc", "answer": "B", "choices": ["72", "inf", "x"]},
     {"task": "math", "answer": "\\frac{1}{2}"},
 ]

@@ -114,3 +114,25 @@ def test_a_column_must_not_take_the_place_of_an_option():
     (reward,) = chosen_rewards.find({"format": {"opening": "["}})
     with pytest.raises(UserMistake, match="a column 'opening', like its option"):
         chosen_rewards.check_columns(reward, ["prompt", "opening"])
+
+
+def test_what_a_reward_of_the_user_raises_is_told_with_its_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "def f(completions, **columns):\n    return [len(x.split()) for x in completions]\n"
+    )
+    (reward,) = chosen_rewards.find({"mine.py:f": None})
+    with pytest.raises(UserMistake, match=r"reward mine.py:f raised AttributeError: .*split.* \(mine.py line 2\)"):
+        reward.function(completions=[[{"role": "assistant", "content": "a b"}]])
+
+
+def test_a_file_that_cannot_be_imported_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("import nosuchlibrary\n")
+    with pytest.raises(UserMistake, match=r"mine.py raised ModuleNotFoundError: .*nosuchlibrary.* \(mine.py line 1\)"):
+        chosen_rewards.find({"mine.py:f": None})
+
+
+def test_a_text_without_default_is_an_option():
+    with pytest.raises(UserMistake, match="pattern"):
+        chosen_rewards.find({"matches": None})

@@ -11,7 +11,7 @@ import pytest
 
 from hfllm import tasks
 from hfllm.errors import UserMistake
-from hfllm.tasks import TaskConfig, closed_book, countdown, letters, math, spelling
+from hfllm.tasks import TaskConfig, closed_book, countdown, letters, math, spelling, tool_problems
 from hfllm.world.problems import is_held_out
 
 REPOSITORY = Path(__file__).parents[1]
@@ -216,6 +216,26 @@ def test_a_known_answer_occurs_as_whole_words(answers: list[str], completion: st
     assert closed_book.score(completion, {"answers": answers}) == value
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer", "completion", "value"),
+    [
+        ("lookup", "Gus", "It is gus.", 1.0),
+        ("lookup", "Gus", "Gus's", 1.0),
+        ("lookup", "Gus", "In August.", 0.0),
+        ("lookup", "Gus", "<think>Gus?</think>Hana has it.", 0.0),
+        ("lookup", "Gus", "<think>Hana?</think>Gus has it.", 1.0),
+        ("product", "1342", "The answer is 1,342.", 1.0),
+        ("product", "1342", "<think>The answer is 1342.</think>The answer is 1341.", 0.0),
+        ("product", "1342", "<think>The answer is 1342.", 0.0),
+        ("product", "unknown", "1342", None),
+    ],
+)
+def test_problems_for_tools_are_judged_behind_the_thinking(
+    kind: str, answer: str, completion: str, value: float | None
+) -> None:
+    assert tool_problems.score(completion, {"kind": kind, "answer": answer}) == value
+
+
 SPLITS = [
     *[("gsm8k", "gsm8k/hf/main", "test"), ("svamp", "svamp_full/hf", "test"), ("countdown", "countdown/hf", "test")],
     *[
@@ -244,3 +264,52 @@ def test_math_verify_can_judge_every_gold_of_math() -> None:
     rows = tasks.load(TaskConfig("math", str(REAL / "math/hf/math_test_5000"), "test"))
     answers = sorted(set(rows["answer"]))
     assert [answer for answer in answers if math.score("\\boxed{\\frac{17}{4321}}", {"answer": answer}) != 0.0] == []
+
+
+MINE = """
+def load(split):
+    return [{"prompt": f"What is {n}+1?", "answer": n + 1} for n in range(4)]
+
+def score(completion, row):
+    return float(row["answer"] in completion)
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """Write a task of the user; gives its file's name."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text):
+        (tmp_path / "mine.py").write_text(text)
+        return "mine.py"
+
+    return write
+
+
+def test_a_task_of_the_user_is_a_file(mine):
+    dataset = tasks.load(tasks.TaskConfig(mine(MINE)))
+    assert dataset[1] == {"prompt": [{"role": "user", "content": "What is 1+1?"}], "answer": "2", "task": "mine.py"}
+    assert tasks.score("It is 2.", dataset[1]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (MINE.replace("load(split)", "load()"), "write  def load"),
+        (MINE.replace("score(completion, row)", "score(completion)"), "write  def load"),
+        (MINE.replace("def score", "def scores"), "no function score"),
+        (MINE.replace("return [", "return 1 + ["), r"load raised TypeError: .* \(mine.py line 3\)"),
+        (MINE.replace("return [{", "return 5 or [{"), "must return a Dataset or a list of rows; it returned int"),
+        (MINE.replace('"answer": n', '"anwser": n'), "load gave no column answer"),
+    ],
+)
+def test_slips_in_a_task_of_the_user_are_told(mine, text, message):
+    with pytest.raises(UserMistake, match=message):
+        tasks.load(tasks.TaskConfig(mine(text)))
+
+
+def test_what_a_score_raises_is_told_with_its_line(mine):
+    row = tasks.load(tasks.TaskConfig(mine(MINE.replace('row["answer"]', 'row["anwser"]'))))[0]
+    with pytest.raises(UserMistake, match=r"score raised KeyError: 'anwser' \(mine.py line 6\)"):
+        tasks.score("2", row)

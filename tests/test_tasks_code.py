@@ -140,6 +140,13 @@ def test_a_cheat_with_the_tests_of_mbpp(addition):
         assert mbpp.score(cheat, addition) == 0.0
 
 
+def test_a_row_whose_tests_call_nothing_of_the_reference_cannot_be_judged(tmp_path):
+    source = {**MBPP_ROWS[0], "code": "add = lambda a, b: a + b", "test_list": ["assert add(1, 2) == 3"]}
+    Dataset.from_list([source]).to_json(tmp_path / "mine.jsonl")
+    (row,) = mbpp.load("train", str(tmp_path / "mine.jsonl"))
+    assert [mbpp.score(text, row) for text in (mbpp.gold(row), "")] == [None, None]
+
+
 def test_what_a_fence_holds():
     assert programs.fenced("a\n```python\nb\n```\nc\n~~~\nd\n~~~") == ["b\n", "d\n"]
     assert programs.fenced("a\n```\nb") == ["b"]

@@ -174,8 +174,8 @@ def test_tool_conversations_hold_what_the_tools_really_say(folder: Path) -> None
     by_name = {tool.__name__: tool for tool in found}
     checked = 0
     for row in rows(folder / "tool_conversations" / "train.jsonl")[:200]:
-        if len(row["messages"]) == 4:
-            _, call, result, reply = row["messages"]
+        for start in range(0, len(row["messages"]) - 3, 4):
+            _, call, result, reply = row["messages"][start : start + 4]
             function = call["tool_calls"][0]["function"]
             said = by_name[function["name"]](**function["arguments"])
             assert result["content"] == said

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import math
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,16 @@ def pay(reward: Reward, cases: list[Case], tokenizer: PreTrainedTokenizerBase | 
         **(_of_the_trainer() if user_file.is_named_by(reward.name) else {}),  # ours do not ask, and it imports torch
     )
     paid = asyncio.run(result) if inspect.iscoroutine(result) else result
-    if not isinstance(paid, list) or len(paid) != len(cases):
-        raise UserMistake(f"reward {reward.name}: it must return a list of {len(cases)} numbers, one a completion")
-    return [None if value is None or math.isnan(value) else float(value) for value in paid]
+    wanted = f"reward {reward.name}: it must return a list of {len(cases)} numbers, one a completion"
+    if isinstance(paid, str) or not isinstance(paid, Iterable):
+        raise UserMistake(f"{wanted}; it returned {paid!r}")
+    numbers = list(paid)  # an array too
+    if len(numbers) != len(cases):
+        raise UserMistake(f"{wanted}; it returned {len(numbers)}")
+    try:
+        return [None if value is None or math.isnan(value) else float(value) for value in numbers]
+    except TypeError as error:
+        raise UserMistake(f"{wanted}; one of them is {numbers[0]!r}") from error
 
 
 def _completion(row: Row, text: str) -> str | list[dict[str, str]]:

@@ -49,8 +49,8 @@ def _panel(axes: Axes, log: list[Entry], trained: str, held_out: str, label: str
         axes.plot(*zip(*points, strict=True), color=TRAINED, linewidth=1.2, label="while practising")
     if points := curve(log, held_out):
         axes.plot(*zip(*points, strict=True), color=HELD_OUT, linewidth=1.8, marker="o", label="held-out problems")
-        for point in (points[0], points[-1]):
-            axes.annotate(f"{point[1]:.3g}", point, xytext=(4, 6), textcoords="offset points", color=HELD_OUT)
+        for point, offset in ((points[0], (8, -4)), (points[-1], (4, 6))):
+            axes.annotate(f"{point[1]:.3g}", point, xytext=offset, textcoords="offset points", color=HELD_OUT)
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

@@ -38,17 +38,10 @@ def own(config: DatasetConfig) -> Dataset:
     """A data set of the user: a prompt that is a text becomes a message, an answer that is a number a text.
 
     Its column `task` is left out: what a data set says must not choose the code that judges it."""
-    from datasets import Value
-
     dataset = data.load(config)
     check_columns(dataset.column_names, config.place)
     dataset = dataset.remove_columns([name for name in ("task",) if name in dataset.column_names])
-    answer = dataset.features.get("answer")
-    if isinstance(answer, Value) and answer.dtype != "string":
-        dataset = dataset.cast_column("answer", Value("string"))
-    if isinstance(dataset[0]["prompt"], str):
-        return dataset.map(lambda row: {"prompt": [{"role": "user", "content": row["prompt"]}]})
-    return dataset
+    return tasks.as_problems(dataset, config.place)
 
 
 def _numbered(dataset: Dataset) -> list[str]:
@@ -78,10 +71,10 @@ def check(
     """Columns for the rewards, enough problems for a batch, room for the answers; says the sizes."""
     from transformers import AutoConfig
 
-    parts = [("the problems", rows), *([("the held-out problems", held_out)] if held_out is not None else [])]
+    parts = [("the set of problems", rows), *([("the held-out set", held_out)] if held_out is not None else [])]
     for reward in wanted:
         for place, part in parts:
-            chosen_rewards.check_columns(reward, part.column_names, place)
+            chosen_rewards.check_columns(reward, [name for name in part.column_names if name != "problem"], place)
     sizes = batches.Batches.of(len(rows), training_args)
     options = {"tools": schemas or None, **(training_args.chat_template_kwargs or {})}
     longest = max(longest_prompt(part, tokenizer, options) for _, part in parts)

@@ -56,6 +56,9 @@ class PracticeTrainer(GRPOTrainer):
         texts = {key: str(message[key]) for key in ("content", "name") if key in message}
         return message | {key: plain(text, self._control_tokens) for key, text in texts.items()}
 
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """None at every checkpoint: the card is made from the receipt, when the stage has ended."""
+
     def evaluation_loop(self, *args: Any, metric_key_prefix: str = "eval", **kwargs: Any) -> Any:
         """As in TRL, with pass@1 and pass@k among the metrics: k is `num_generations_eval`.
 

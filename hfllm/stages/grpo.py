@@ -126,7 +126,7 @@ def main(
     numbers = training.train(trainer)
     if training_args.process_index == 0:
         picture.draw(Path(training_args.output_dir))
-    return {"problems": len(trainer.train_dataset), **before(trainer.state.log_history), **telling(numbers)}
+    return {"problems": len(trainer.train_dataset), **before_and_after(trainer.state.log_history, telling(numbers))}
 
 
 def check(
@@ -141,6 +141,12 @@ def check(
         raise UserMistake(f"engine: {config.engine} needs vLLM, which is not installed here:   pip install vllm")
     if config.curriculum_samples is not None and config.curriculum_samples < 2:
         raise UserMistake("curriculum_samples: fewer than 2 tell nothing of a problem; write for instance 4")
+    if training_args.temperature <= 0:
+        raise UserMistake("temperature: practice learns from different answers; write a number above 0, such as 1.0")
+    if training_args.eval_strategy != "no" and not measures(config, data_args):
+        raise UserMistake(
+            "eval_strategy: there are no held-out problems; add  eval_tasks:  or  eval_datasets:  or remove it"
+        )
     if config.curriculum_samples is not None and ACCURACY not in config.rewards:
         raise UserMistake(
             "curriculum_samples: whether a problem is solved is what the reward accuracy says; add it to rewards,\n"
@@ -242,11 +248,20 @@ def sometimes_solved(trainer: PracticeTrainer, samples: int) -> Dataset:
     return trainer.train_dataset.select(kept)
 
 
-def before(log_history: list[dict[str, Any]]) -> dict[str, float]:
-    """pass@k and mean length (tokens) of the first evaluation, before any step."""
+def before_and_after(log_history: list[dict[str, Any]], numbers: dict[str, Any]) -> dict[str, Any]:
+    """What was held out first: pass@k and mean length (tokens) before any step and after the last; then the rest.
+
+    Without held-out problems the mean reward and length of the first and the last logged step."""
     first = next((entry for entry in log_history if "eval_pass@1" in entry), {})
     shown = [key for key in first if "pass@" in key or key.endswith("/mean_length")]
-    return {key.replace("eval", "before", 1): first[key] for key in shown}
+    pairs: dict[str, Any] = {}
+    for key in shown:
+        pairs |= {key.replace("eval", "before", 1): first[key], key: numbers[key]}
+    steps = [entry for entry in log_history if "reward" in entry]
+    if not pairs and steps:
+        for key in ("reward", "completions/mean_length"):
+            pairs |= {f"first_{key}": steps[0][key], f"last_{key}": steps[-1][key]}
+    return pairs | numbers
 
 
 def telling(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import types
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -54,10 +55,12 @@ def names() -> list[str]:
 
 def find(name: str) -> types.ModuleType:
     """The module of a task. Raises `UserMistake` when there is none, or when it lacks `load` or `score`."""
-    module = user_file.load(name) if name.endswith(".py") else _shipped(name)
-    missing = [function for function in ("load", "score") if not callable(vars(module).get(function))]
-    if missing:
-        raise UserMistake(f"task {name}: the file has no function {' and no function '.join(missing)}")
+    module = user_file.load(name) if _is_own(name) else _shipped(name)
+    for function, arguments in {"load": 1, "score": 2}.items():
+        if not callable(vars(module).get(function)):
+            raise UserMistake(f"task {name}: the file has no function {function}")
+        if len(inspect.signature(vars(module)[function]).parameters) < arguments:
+            raise UserMistake(f"task {name}: write  def load(split):  and  def score(completion, row):")
     return module
 
 
@@ -67,7 +70,10 @@ def load(config: TaskConfig) -> Dataset:
     Raises `UserMistake` when they cannot be read, or lack the columns `prompt` and `answer`."""
     module = find(config.name)
     _check_options(module, config)
-    dataset = module.load(config.split, **({"path": config.path} if config.path else {}), **config.options)
+    blame = user_file.blamed(Path(str(module.__file__)), f"task {config.name}: load")
+    with blame if _is_own(config.name) else nullcontext():
+        dataset = module.load(config.split, **({"path": config.path} if config.path else {}), **config.options)
+    dataset = as_problems(dataset, config.place)
     missing = [column for column in ("prompt", "answer") if column not in dataset.column_names]
     if missing:
         raise UserMistake(f"task {config.place}: load gave no column {', no column '.join(missing)}")
@@ -88,7 +94,35 @@ def load_all(configs: Sequence[TaskConfig]) -> Dataset:
 
 def score(completion: str, row: Row) -> float | None:
     """What the row's task says of a completion."""
-    return find(row["task"]).score(completion, row)
+    module = find(row["task"])
+    if not _is_own(row["task"]):
+        return module.score(completion, row)
+    with user_file.blamed(Path(str(module.__file__)), f"task {row['task']}: score"):
+        return module.score(completion, row)
+
+
+def as_problems(rows: Any, place: str) -> Dataset:
+    """A Dataset, also of a list of rows; a prompt that is a text becomes a user's message, and an answer is a text.
+
+    Raises `UserMistake` when it is neither, or has no column `prompt`."""
+    from datasets import Dataset, Value
+
+    if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+        rows = Dataset.from_list(rows)
+    if not isinstance(rows, Dataset):
+        raise UserMistake(f"{place}: load must return a Dataset or a list of rows; it returned {type(rows).__name__}")
+    if "prompt" not in rows.column_names or len(rows) == 0:
+        return rows
+    answer = rows.features.get("answer")
+    if isinstance(answer, Value) and answer.dtype != "string":
+        rows = rows.cast_column("answer", Value("string"))
+    if isinstance(rows[0]["prompt"], str):
+        return rows.map(lambda row: {"prompt": [{"role": "user", "content": row["prompt"]}]})
+    return rows
+
+
+def _is_own(name: str) -> bool:
+    return name.endswith(".py")
 
 
 @cache

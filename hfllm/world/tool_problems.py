@@ -84,12 +84,22 @@ def conversations(
     tools: dict[str, Callable[..., str]],
     schemas: dict[str, dict[str, Any]],
 ) -> Iterator[dict[str, Any]]:
-    """`messages` with a call, the tool's own result and the reply, and the `tools` that were at hand."""
+    """`messages` with a call, the tool's own result and the reply, once or twice, and the `tools` that were at hand.
+
+    Both tools, in either order, in about two thirds of them: the question says which one helps."""
     for _ in range(count):
-        problem = random_problem(rng, owners, held_out=False)
+        problems = [
+            random_problem(rng, owners, held_out=False) for _ in range(rng.choices([1, 2], weights=[70, 30])[0])
+        ]
+        needed = {problem.tool for problem in problems}
+        at_hand = sorted(schemas) if len(needed) > 1 or rng.random() < 0.5 else list(needed)
+        rng.shuffle(at_hand)
+        messages = [message for problem in problems for message in with_call(problem, tools[problem.tool])]
         needless = rng.random() < NEEDLESS_SHARE
-        messages = small_talk(rng) if needless else with_call(problem, tools[problem.tool])
-        yield {"messages": messages, "tools": [schemas[problem.tool]]}
+        yield {
+            "messages": small_talk(rng) if needless else messages,
+            "tools": [schemas[name] for name in at_hand],
+        }
 
 
 def with_call(problem: ToolProblem, tool: Callable[..., str]) -> list[dict[str, Any]]:
