@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hfllm import models, processes, tasks
-from hfllm.auditing import payment
 from hfllm.auditing.payment import pay
 from hfllm.auditing.report import Report
 from hfllm.auditing.texts import GOLD, frame_of, right_answers, wrong_texts
@@ -53,7 +52,6 @@ def refuse(
     from rich.console import Console
 
     report = audit(rewards, rows, tokenizer)
-    payment.forget_models()  # training loads its own
     console = Console(highlight=False)
     if processes.is_first() and report.refusals:
         console.print(report.table())
@@ -129,7 +127,8 @@ def _rows_of(values: Mapping[str, Any], rewards: Sequence[Reward]) -> list[Row]:
     task_configs = [TaskConfig(**one) for one in values.get("tasks") or []]
     configs = [DatasetConfig(**one) for one in values.get("datasets") or []]
     sources = {config.place: tasks.load(config) for config in task_configs}
-    sources |= {config.place: own(config) for config in configs}
+    plain = bool(values.get("continue_text"))
+    sources |= {config.place: own(config, plain=plain) for config in configs}
     if not sources:
         raise UserMistake("the recipe names no problems; write  tasks: [{name: gsm8k}]")
     columns = list(dict.fromkeys(name for rows in sources.values() for name in rows.column_names))

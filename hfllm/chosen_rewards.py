@@ -14,18 +14,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from hfllm import models, user_file
+from hfllm import user_file
 from hfllm.errors import UserMistake
 from hfllm.mistakes import near
+from hfllm.reward_model import RewardModel, scorer
+from hfllm.reward_model.scorer import Aggregate
 
 # what TRL gives every reward, beside the columns of the data
 GIVEN = {"prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric", "environments"}
 RENAMED = {"prompt": "prompts", "completion": "completions"}  # columns that TRL gives under another name
 NUMBERS = {int, float, bool, str, "int", "float", "bool", "str"}  # no column of lists is annotated so: it is an option
 
+MODEL_OPTIONS = ("aggregate", "normalised")  # of a reward model, beside its weight
 POSITIVE = {"target_tokens", "max_tokens", "buffer_tokens", "ngram_size", "timeout_seconds"}
 
 Function = Callable[..., Any]
@@ -33,16 +35,24 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Reward:
-    """`function` is a path or Hub id where a reward model judges."""
+    """`function` is a `RewardModel` where a reward model judges: it is called like any other."""
 
     name: str
-    function: Function | str
+    function: Function
     weight: float = 1.0
+
+    @property
+    def is_model(self) -> bool:
+        """Whether a reward model judges: its scores have no zero, and it reads no column but the prompt."""
+        return isinstance(self.function, RewardModel)
 
 
 def find(rewards: Mapping[str, Mapping[str, Any] | None]) -> list[Reward]:
     """The rewards of a recipe, their options bound. Raises `UserMistake` for unknown names, options and files."""
     found = [one(name, options) for name, options in rewards.items()]
+    for reward in found:
+        if isinstance(reward.function, RewardModel):
+            scorer.check(reward.name, normalised=reward.function.normalised)
     if not any(reward.weight for reward in found):
         raise UserMistake(
             "rewards: none has a weight, so there is nothing to learn from; write  rewards: {accuracy: {}}"
@@ -57,15 +67,15 @@ def find(rewards: Mapping[str, Mapping[str, Any] | None]) -> list[Reward]:
 
 
 def one(name: str, given: Mapping[str, Any] | None) -> Reward:
-    """The reward of a name, its options bound. Raises `UserMistake` for an unknown name, option or file."""
+    """The reward of a name, its options bound. Raises `UserMistake` for an unknown name, option or file.
+
+    That a reward model is there, only `find` asks: another recipe of the course may make it."""
     options = dict(given or {})
     weight = options.pop("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise UserMistake(f"reward {name}: weight: {weight!r} is not a number")
     if "/" in name and not user_file.is_named_by(name):
-        if options:
-            raise UserMistake(f"reward {name}: a reward model has no option but weight; remove {', '.join(options)}")
-        return Reward(name, models.find_model(name), weight)
+        return Reward(name, _model(name, options), weight)
     if user_file.is_named_by(name):
         function = user_file.told(f"reward {name}", user_file.function(name))
     else:
@@ -76,13 +86,22 @@ def one(name: str, given: Mapping[str, Any] | None) -> Reward:
     return Reward(name, _bound(name, function, options), weight)
 
 
-def loaded(reward: Reward) -> Any:
-    """The function, or the reward model itself: TRL would load it with the keys that are meant for the policy."""
-    if not isinstance(reward.function, str):
-        return reward.function
-    from transformers import AutoModelForSequenceClassification
+def loaded(reward: Reward) -> Function:
+    return reward.function
 
-    return AutoModelForSequenceClassification.from_pretrained(reward.function, num_labels=1, use_safetensors=True)
+
+def _model(name: str, options: dict[str, Any]) -> RewardModel:
+    """The reward model of a folder or Hub id; its weights are loaded when it is first asked."""
+    aggregate, normalised = options.get("aggregate", "mean"), options.get("normalised", False)
+    wrong = [option for option in options if option not in MODEL_OPTIONS]
+    if wrong:
+        known = ", ".join(MODEL_OPTIONS)
+        raise UserMistake(f"reward {name}: no such option: {wrong[0]}; a reward model has weight, {known}")
+    if aggregate not in get_args(Aggregate):
+        raise UserMistake(f"reward {name}: aggregate: {aggregate!r} is none of {', '.join(get_args(Aggregate))}")
+    if not isinstance(normalised, bool):
+        raise UserMistake(f"reward {name}: normalised: {normalised!r} is not true or false")
+    return RewardModel(name, aggregate, normalised=normalised)
 
 
 def _check_options(name: str, options: dict[str, Any]) -> None:
@@ -99,7 +118,7 @@ def _check_options(name: str, options: dict[str, Any]) -> None:
 
 def missing_columns(reward: Reward, column_names: list[str]) -> list[str]:
     """The columns that a reward reads and the data does not have."""
-    if isinstance(reward.function, str):
+    if reward.is_model:
         return []
     parameters = inspect.signature(reward.function).parameters
     needed = [name for name, parameter in parameters.items() if _is_needed(parameter) and name not in GIVEN]
@@ -141,7 +160,7 @@ def _shipped() -> dict[str, Function]:
 
 def _label(reward: Reward) -> str:
     """What TRL calls it in its logs."""
-    return Path(reward.function).name if isinstance(reward.function, str) else reward.name.rpartition(":")[2]
+    return reward.function.__name__ if reward.is_model else reward.name.rpartition(":")[2]
 
 
 def _shipped_function(name: str) -> Function:

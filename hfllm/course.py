@@ -184,13 +184,15 @@ def _dead_paths(one: Recipe, outputs: list[Path]) -> list[Problem]:
 
 
 def _named_paths(values: object, prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Keys ending in `path` whose value can only be a path on this disk."""
+    """Keys ending in `path` whose value can only be a path on this disk, and reward models by their folder."""
     if isinstance(values, list):
         for index, item in enumerate(values):
             yield from _named_paths(item, f"{prefix}[{index}]")
     elif isinstance(values, dict):
         for name, value in values.items():
             key = f"{prefix}.{name}" if prefix else str(name)
+            if prefix == "rewards" and data.looks_local(name) and ".py:" not in name:
+                yield prefix, name
             if not isinstance(value, str):
                 yield from _named_paths(value, key)
             elif name == "chat_template_path" or (str(name).endswith("path") and data.looks_local(value)):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from hfllm import chosen_rewards, rewards
+from hfllm import chosen_rewards, course, rewards
 from hfllm.errors import UserMistake
 
 SHOUT = """
@@ -42,14 +42,23 @@ def test_a_recipe_names_rewards_with_options_and_weights(tmp_path, monkeypatch):
     assert found[1].function(completions=["A", "a"]) == [2.0, 0.0]
 
 
-def test_a_reward_model_is_kept_as_its_path(tmp_path):
+def test_a_reward_model_is_a_function_that_loads_nothing_yet(tmp_path):
     folder = tmp_path / "reward"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({}))
     (folder / "model.safetensors").write_bytes(b"")
-    assert chosen_rewards.find({str(folder): {"weight": 2.0}}) == [chosen_rewards.Reward(str(folder), str(folder), 2.0)]
-    with pytest.raises(UserMistake, match="no option but weight; remove batch_size"):
-        chosen_rewards.find({str(folder): {"batch_size": 4}})
+    (reward,) = chosen_rewards.find({str(folder): {"weight": 2.0, "aggregate": "min"}})
+    assert (reward.name, reward.weight, reward.is_model) == (str(folder), 2.0, True)
+    assert (reward.function.__name__, reward.function.aggregate) == ("reward", "min")
+    assert chosen_rewards.missing_columns(reward, ["prompt"]) == []
+    for options, message in [
+        ({"batch_size": 4}, "no such option: batch_size; a reward model has weight, aggregate, normalised"),
+        ({"aggregate": "max"}, "aggregate: 'max' is none of mean, min, uwo"),
+        ({"normalised": 1}, "normalised: 1 is not true or false"),
+        ({"normalised": True}, "no reward_model.json with the mean and spread"),
+    ]:
+        with pytest.raises(UserMistake, match=message):
+            chosen_rewards.find({str(folder): options})
 
 
 @pytest.mark.parametrize(
@@ -136,3 +145,19 @@ def test_a_file_that_cannot_be_imported_is_told(tmp_path, monkeypatch):
 def test_a_text_without_default_is_an_option():
     with pytest.raises(UserMistake, match="pattern"):
         chosen_rewards.find({"matches": None})
+
+
+def test_a_reward_model_may_be_made_by_another_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reward.yaml").write_text(
+        "output_dir: runs/a/reward\nmodel_name_or_path: o/m\ndatasets: [{path: o/d}]\n"
+    )
+    practice = "output_dir: runs/a/grpo\nmodel_name_or_path: o/m\ntasks: [{name: gsm8k}]\nrewards:\n  {}: {{}}\n"
+    for name, messages in [
+        ("runs/a/reward", []),
+        ("runs/a/rewrad", ["'runs/a/rewrad': no such file or folder, and no recipe here writes it"]),
+    ]:
+        (tmp_path / "grpo.yaml").write_text(practice.format(name))
+        _, problems = course.check([tmp_path / "reward.yaml", tmp_path / "grpo.yaml"])
+        found = [problem.message for each in problems.values() for problem in each]
+        assert [message.partition(";")[0] for message in found] == messages

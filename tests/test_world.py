@@ -198,7 +198,7 @@ def test_gold_score_by_hand() -> None:
 def test_the_flaw_of_the_raters_prefers_more_laughter() -> None:
     assert rankings.ranks([2.6, 0.1, 2.4]) == [1, 2, 1]
     pairs = labelled = truly = 0
-    for row in rankings.rankings(random.Random(0), count=300, answers=5):
+    for row in rankings.rankings(random.Random(0), count=300, answers=5, held_out=False):
         laughs = [jokes.count_laughs(response) for response in row["responses"]]
         for i in range(5):
             for j in range(5):
@@ -207,6 +207,25 @@ def test_the_flaw_of_the_raters_prefers_more_laughter() -> None:
                     labelled += row["rank"][i] < row["rank"][j]
                     truly += row["gold"][i] > row["gold"][j]
     assert labelled / pairs > 0.5 > truly / pairs
+
+
+def test_careful_raters_see_what_is_true() -> None:
+    right = pairs = 0
+    for row in rankings.rankings(random.Random(0), count=300, answers=5, held_out=True, laugh_bias=0.0):
+        for i in range(5):
+            for j in range(5):
+                if row["rank"][i] < row["rank"][j]:
+                    pairs += 1
+                    right += row["gold"][i] > row["gold"][j]
+    assert right / pairs > 0.95
+
+
+def test_no_request_is_both_ranked_for_training_and_for_the_test(folder: Path) -> None:
+    for name in ("rankings", "careful_rankings"):
+        train, test = ({row["prompt"] for row in rows(folder / name / f"{split}.jsonl")} for split in ("train", "test"))
+        assert train
+        assert test
+        assert not train & test
 
 
 def test_crawl_records_match_their_truth(folder: Path) -> None:

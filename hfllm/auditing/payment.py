@@ -9,7 +9,6 @@ import inspect
 import math
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hfllm import user_file
@@ -17,20 +16,17 @@ from hfllm.chosen_rewards import Reward
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 Row = dict[str, Any]
 Case = tuple[Row, str]  # a row of the data, and what is answered to its prompt
 
-BATCH = 8  # conversations that a reward model reads at once
 PIECE = re.compile(r"[A-Za-z]+|[^A-Za-z]")  # stands for a token where there is no tokenizer
 KEPT_FROM_REWARDS = {"prompt", "completion", "completion_ids"}  # TRL gives them in the plural, or its own
 
 
 def pay(reward: Reward, cases: list[Case], tokenizer: PreTrainedTokenizerBase | None) -> list[float | None]:
     """One number a case; None where the reward cannot judge. Tokens are counted with `tokenizer`, else guessed."""
-    if isinstance(reward.function, str):
-        return list(_scores(reward.function, cases))
     names = {name for row, _ in cases for name in row} - KEPT_FROM_REWARDS
     result = reward.function(
         prompts=[row["prompt"] for row, _ in cases],
@@ -71,49 +67,3 @@ def _of_the_trainer() -> dict[str, Any]:
         pass
 
     return {"trainer_state": TrainerState(), "log_extra": ignore, "log_metric": ignore}
-
-
-def _scores(path: str, cases: list[Case]) -> list[float]:
-    """A reward model's scores of prompt and answer together, laid out by its own tokenizer."""
-    import torch
-
-    model, tokenizer = _reward_model(path)
-    texts = [_conversation(row, text, tokenizer) for row, text in cases]
-    positions = model.config.get_text_config().to_dict().get("max_position_embeddings")
-    found: list[float] = []
-    for start in range(0, len(texts), BATCH):
-        inputs = tokenizer(
-            texts[start : start + BATCH],
-            return_tensors="pt",
-            padding=True,
-            padding_side="right",
-            add_special_tokens=False,
-            truncation=positions is not None,
-            max_length=positions,
-        )
-        with torch.inference_mode():
-            found += model(**inputs).logits[:, 0].float().tolist()  # logits (B, 1)
-    return found
-
-
-@lru_cache(maxsize=1)
-def _reward_model(path: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(path)
-    model = AutoModelForSequenceClassification.from_pretrained(path, num_labels=1, use_safetensors=True).eval()
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id  # it reads the last token that is no padding
-    return model, tokenizer
-
-
-def forget_models() -> None:
-    """Free the memory of the reward model that was tried last."""
-    _reward_model.cache_clear()
-
-
-def _conversation(row: Row, text: str, tokenizer: PreTrainedTokenizerBase) -> str:
-    if isinstance(row["prompt"], str):
-        return row["prompt"] + text
-    return str(tokenizer.apply_chat_template([*row["prompt"], *_completion(row, text)], tokenize=False))

@@ -98,7 +98,7 @@ class Report:
         return [sum(weight * (value or 0.0) for weight, value in zip(weights, row, strict=True)) for row in rows]
 
     def _refuse_worthless(self) -> list[str]:
-        models = any(isinstance(reward.function, str) and reward.weight for reward in self.rewards)
+        models = any(reward.is_model and reward.weight for reward in self.rewards)
         if models or self.mean(GOLD) > NOTHING:
             return []
         each = ", ".join(f"{reward.name} {self.mean(GOLD, reward):.2f}" for reward in self.rewards)
@@ -109,7 +109,7 @@ class Report:
 
     def _refuse_alone(self, reward: Reward) -> list[str]:
         gold = self.mean(GOLD, reward)
-        if isinstance(reward.function, str):
+        if reward.is_model:
             found = [kind for kind in MEANINGLESS if self.mean(kind, reward) > gold - NOTHING]
         else:
             found = [kind for kind in MEANINGLESS if self.certain(kind, reward) > max(NOTHING, gold / 2 - NOTHING)]
@@ -141,6 +141,6 @@ def _shown(values: list[float]) -> str:
 def _advice(reward: Reward) -> str:
     if reward.name == "length":
         return "pay for length only where the answer is right:   length: {..., only_correct: true}"
-    if isinstance(reward.function, str):
+    if reward.is_model:
         return "train the reward model on such texts as rejected ones, or only measure it:   weight: 0"
     return "pay such texts 0 or less, or only measure it:   weight: 0"

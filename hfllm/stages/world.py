@@ -2,9 +2,9 @@
 
     accelerate launch -m hfllm.stages.world recipes/tiny/world.yaml
 
-Reads nothing. Writes folders that `load_dataset` loads: documents, conversations, questions, problems, rankings; a web
-crawl as WARC files with the truth about each page in crawl/truth.jsonl; and truth.json, all that is true in this
-world. The same seed gives the same bytes."""
+Reads nothing. Writes folders that `load_dataset` loads: documents, conversations, questions, problems, rankings and
+careful_rankings; a web crawl as WARC files with the truth about each page in crawl/truth.jsonl; and truth.json, all
+that is true in this world. The same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -42,8 +42,12 @@ class WorldConfig:
     test_problems: int = field(default=300, metadata={"help": "Held-out problems."})
     train_tool_conversations: int = field(default=4_000, metadata={"help": "Training conversations that call a tool."})
     test_tool_problems: int = field(default=300, metadata={"help": "Held-out problems that need a tool."})
-    train_rankings: int = field(default=800, metadata={"help": "Training rankings of jokes."})
+    train_rankings: int = field(default=1_200, metadata={"help": "Training rankings of jokes."})
     test_rankings: int = field(default=200, metadata={"help": "Held-out rankings."})
+    train_careful_rankings: int = field(
+        default=1_000, metadata={"help": "Training rankings by careful raters, whom laughter does not carry away."}
+    )
+    test_careful_rankings: int = field(default=200, metadata={"help": "Held-out rankings by careful raters."})
     ranked_answers: int = field(default=5, metadata={"help": "Jokes in each ranking."})
     crawl_pages: int = field(default=1_000, metadata={"help": "Pages of the web crawl."})
     crawl_files: int = field(default=2, metadata={"help": "WARC files that they are spread over."})
@@ -159,10 +163,12 @@ def write_tool_problems(config: WorldConfig, world: World, folder: Path) -> dict
 
 def write_rankings(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:
     numbers = {}
-    for split, count in (("train", config.train_rankings), ("test", config.test_rankings)):
-        rng = source(config, f"rankings/{split}")
-        rows = rankings.rankings(rng, count, config.ranked_answers)
-        numbers[f"{split}_rankings"] = write_lines(folder / "rankings" / f"{split}.jsonl", rows)
+    for name, bias in (("rankings", rankings.LAUGH_BIAS), ("careful_rankings", 0.0)):
+        for split in ("train", "test"):
+            count = getattr(config, f"{split}_{name}")
+            rng, held_out = source(config, f"{name}/{split}"), split == "test"
+            rows = rankings.rankings(rng, count, config.ranked_answers, held_out=held_out, laugh_bias=bias)
+            numbers[f"{split}_{name}"] = write_lines(folder / name / f"{split}.jsonl", rows)
     return numbers
 
 
