@@ -221,9 +221,10 @@ def _version_tag() -> str:
 
 def _sources(main: Callable[..., Any]) -> dict[str, str]:
     """The files of hfllm that the schema was made from, with a digest of each."""
-    modules = {main.__module__, __name__} | {owner.__module__ for owner in configs_of(main).values()}
+    owners = {base for owner in configs_of(main).values() for base in owner.__mro__}
+    modules = {main.__module__, __name__} | {owner.__module__ for owner in owners}
     ours = [f"{module.replace('.', '/')}.py" for module in sorted(modules) if module.startswith("hfllm.")]
-    return {name: _digest(name) for name in ["hfllm/data.py", "hfllm/tasks/__init__.py", *ours]}
+    return {name: _digest(name) for name in ["hfllm/data.py", "hfllm/tasks/__init__.py", "hfllm/watch.py", *ours]}
 
 
 def _digest(name: str) -> str:

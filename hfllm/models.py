@@ -11,8 +11,13 @@ import difflib
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hfllm.errors import UserMistake
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from trl import ModelConfig
 
 CONFIG_FILES = ("config.json", "adapter_config.json")
 
@@ -52,6 +57,21 @@ def adapter_base(name: str) -> str | None:
     """The base model that a local adapter folder was trained on; None for anything else."""
     config = Path(name) / "adapter_config.json"
     return json.loads(config.read_text())["base_model_name_or_path"] if config.is_file() else None
+
+
+def trained_adapter(model_args: ModelConfig, args: Any) -> PeftModel | None:
+    """The model of an adapter folder, such as sft writes with `use_peft`: training goes on with the adapter.
+
+    None for a plain model, which TRL loads itself with the `model_init_kwargs` of `args`, the trainer's arguments."""
+    if adapter_base(str(model_args.model_name_or_path)) is None:
+        return None
+    if model_args.use_peft:
+        raise UserMistake(f"use_peft: {model_args.model_name_or_path} is an adapter already, and goes on; remove it")
+    from peft import AutoPeftModelForCausalLM
+
+    options, args.model_init_kwargs = args.model_init_kwargs or {}, None  # they are for a model that TRL loads
+    options = {key: value for key, value in options.items() if key != "revision"}
+    return AutoPeftModelForCausalLM.from_pretrained(model_args.model_name_or_path, is_trainable=True, **options)
 
 
 def _check_hub_id(name: str) -> None:

@@ -52,7 +52,7 @@ def run(tmp_path, chat_model, monkeypatch):
         practice = {"rewards": {"mine.py:even": None, "accuracy": {"weight": 0}}, "audit_rewards": False}
         with warnings.catch_warnings(action="ignore"):
             arguments = GRPOConfig(folder, **(SETTINGS | values))
-        config = grpo.PracticeConfig(**(practice | (config or {})))
+        config = grpo.GroupConfig(**(practice | (config or {})))
         return grpo.main(config, data, arguments, ModelConfig(model)), tmp_path / folder
 
     return start

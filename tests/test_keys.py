@@ -127,7 +127,7 @@ def test_the_cache_is_read_until_a_source_changes(tmp_path, monkeypatch):
     schema = keys.schema_of_stage("world")
     file = cached(tmp_path, "world")
     content = json.loads(file.read_text())
-    shared = {"hfllm/data.py", "hfllm/keys.py", "hfllm/tasks/__init__.py"}
+    shared = {"hfllm/data.py", "hfllm/keys.py", "hfllm/tasks/__init__.py", "hfllm/watch.py"}
     assert set(content["sources"]) == {*shared, "hfllm/stages/world.py"}
 
     file.write_text(json.dumps({**content, "schema": {"from": "the cache"}}))

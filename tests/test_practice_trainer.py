@@ -1,10 +1,13 @@
 """The trainer of the stage grpo: scoring is sampling, whatever the padding."""
 
+import inspect
+
 import pytest
 import torch
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig
+from trl.trainer import utils as trl_utils
 
 from hfllm import tools
 from hfllm.grpo.trainer import PracticeTrainer, mean_pass_at_k
@@ -162,3 +165,8 @@ def test_what_nobody_could_judge_is_not_wrong():
 def test_pass_at_k_with_completions_to_spare():
     # problem 0: 1 of 4 right: pass@1 1/4; problem 1: 1 of 2 right: pass@1 1/2
     assert mean_pass_at_k({0: [True, False, False, False], 1: [False, True]}, 1) == pytest.approx((0.25 + 0.5) / 2)
+
+
+def test_the_size_of_a_tile_is_read_where_we_set_it():
+    """Or an update of TRL would make practice on a CPU slow again without a word."""
+    assert "_CHUNKED_LOGPROB_CHUNK_SIZE" in inspect.getsource(trl_utils.add_fused_lm_head)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from hfllm.practice import ENGINES
+
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "loss_preset": {
         # arXiv 2402.03300, 4.1: mean per completion, then over completions; clip 0.2; KL 0.04 in the loss
@@ -30,9 +32,5 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "steps_per_generation": 4,
         },
     },
-    "engine": {
-        "hf": {"use_vllm": False},
-        "vllm_colocate": {"use_vllm": True, "vllm_mode": "colocate"},
-        "vllm_server": {"use_vllm": True, "vllm_mode": "server"},
-    },
+    "engine": ENGINES,
 }

@@ -11,7 +11,7 @@ from hfllm.errors import UserMistake
 from hfllm.grpo import batches
 from hfllm.models import adapter_base
 from hfllm.tasks import TaskConfig
-from hfllm.untrusted import neutral_message
+from hfllm.untrusted import neutral_message, neutralise
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,27 +21,51 @@ if TYPE_CHECKING:
     from hfllm.chosen_rewards import Reward
 
 
-def load(task_configs: list[TaskConfig], configs: list[DatasetConfig], special_tokens: Sequence[str] = ()) -> Dataset:
+def load(
+    task_configs: list[TaskConfig],
+    configs: list[DatasetConfig],
+    special_tokens: Sequence[str] = (),
+    *,
+    plain: bool = False,
+) -> Dataset:
     """All problems in one data set, numbered in the column `problem`.
 
-    `special_tokens` (`untrusted.control_tokens`) are neutralised in every prompt."""
+    `special_tokens` (`untrusted.control_tokens`) are neutralised in every prompt; `plain` keeps prompts that are texts
+    as they are, for a base model to go on with."""
     from datasets import concatenate_datasets
 
-    parts = [tasks.load(config) for config in task_configs] + [own(config) for config in configs]
+    parts = [tasks.load(config) for config in task_configs] + [own(config, plain=plain) for config in configs]
     rows = concatenate_datasets([part.remove_columns(_numbered(part)) for part in parts])
     if special_tokens:
-        rows = rows.map(lambda row: {"prompt": [neutral_message(each, special_tokens) for each in row["prompt"]]})
+        rows = rows.map(lambda row: {"prompt": _neutral(row["prompt"], special_tokens)})
     return rows.add_column("problem", list(range(len(rows))))
 
 
-def own(config: DatasetConfig) -> Dataset:
-    """A data set of the user: a prompt that is a text becomes a message, an answer that is a number a text.
+def beginnings(rows: Dataset, tokenizer: PreTrainedTokenizerBase, tokens: int) -> Dataset:
+    """Every prompt cut to its first `tokens` tokens; shorter ones are left out."""
+    ids = tokenizer(rows["prompt"][:], add_special_tokens=False)["input_ids"]
+    kept = [number for number, row in enumerate(ids) if len(row) >= tokens]
+    if not kept:
+        raise UserMistake(f"prompt_tokens: no text has {tokens} tokens")
+    prompts = tokenizer.batch_decode([ids[number][:tokens] for number in kept])
+    cut = rows.select(kept).remove_columns(["prompt", "problem"])
+    return cut.add_column("prompt", prompts).add_column("problem", list(range(len(kept))))
+
+
+def _neutral(prompt: str | list[dict[str, Any]], special_tokens: Sequence[str]) -> str | list[dict[str, Any]]:
+    if isinstance(prompt, str):
+        return neutralise(prompt, special_tokens)
+    return [neutral_message(message, special_tokens) for message in prompt]
+
+
+def own(config: DatasetConfig, *, plain: bool = False) -> Dataset:
+    """A data set of the user: a prompt that is a text becomes a message unless `plain`, a number as answer a text.
 
     Its column `task` is left out: what a data set says must not choose the code that judges it."""
     dataset = data.load(config)
     check_columns(dataset.column_names, config.place)
     dataset = dataset.remove_columns([name for name in ("task",) if name in dataset.column_names])
-    return tasks.as_problems(dataset, config.place)
+    return tasks.as_problems(dataset, config.place, plain=plain)
 
 
 def _numbered(dataset: Dataset) -> list[str]:
@@ -88,6 +112,8 @@ def check(
 
 def longest_prompt(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, options: dict[str, Any]) -> int:
     """In tokens, as the chat template lays it out."""
+    if isinstance(dataset[0]["prompt"], str):
+        return max(map(len, tokenizer(dataset["prompt"][:])["input_ids"]))
     encoded = tokenizer.apply_chat_template(
         dataset["prompt"][:], add_generation_prompt=True, return_dict=False, **options
     )

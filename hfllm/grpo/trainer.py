@@ -1,4 +1,4 @@
-"""TRL's GRPOTrainer, with two things it lacks: positions under left padding, and which problems were solved.
+"""TRL's GRPOTrainer, with what it lacks: positions under left padding, which problems were solved, what was answered.
 
 Left padding: prompts of a batch are padded on the left, and TRL scores them without `position_ids`, so that a model
 with learned positions (GPT-2) reads a padded prompt at shifted places and is scored up to 0.65 nats a token off."""
@@ -9,27 +9,40 @@ import inspect
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.utils import gather_object, is_peft_model
 from trl import GRPOTrainer
+from trl.trainer import utils as trl_utils
 
 from hfllm.pass_at_k import pass_at_k
 from hfllm.tools import plain
 from hfllm.untrusted import control_tokens
 
+if TYPE_CHECKING:
+    from hfllm.watching.recorder import Recorder
+
 ACCURACY = "accuracy"  # the reward that says whether a problem is solved
+VOCABULARY_TILE = 2048  # token ids scored at a time on a CPU: measured, python -m tests.bench.ppo_speed
 PROBLEM = "problem"  # column: the number of a row in its data set
 
 
 class PracticeTrainer(GRPOTrainer):
-    """`solved[problem]` holds, after an evaluation, for each completion of a problem whether it was right."""
+    """`solved[problem]` holds, after an evaluation, for each completion of a problem whether it was right.
+
+    With a `recorder` (of a watch) every evaluation draws its completions with the same random numbers, and it keeps
+    them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.solved: dict[int, list[bool]] = defaultdict(list)
+        self.recorder: Recorder | None = None
         self.num_generations_eval: int  # set by TRL
         super().__init__(*args, **kwargs)
+        if self.accelerator.device.type == "cpu":
+            # TRL's 32,768 are for Triton, which works in place; in plain torch they take twice the time and memory
+            trl_utils._CHUNKED_LOGPROB_CHUNK_SIZE = VOCABULARY_TILE
         causal_lm = self.model.get_base_model() if is_peft_model(self.model) else self.model
         self._control_tokens = control_tokens(self.processing_class)
         self._takes_positions = "position_ids" in inspect.signature(type(causal_lm).forward).parameters
@@ -39,8 +52,18 @@ class PracticeTrainer(GRPOTrainer):
         scorer = at_own_positions(model) if self._takes_positions and text_only else model
         return super()._get_per_token_logps_and_entropies(scorer, *args, **kwargs)
 
-    def _calculate_rewards(self, inputs: list[dict[str, Any]], *args: Any, **kwargs: Any) -> torch.Tensor:
-        rewards = super()._calculate_rewards(inputs, *args, **kwargs)  # (completions of all processes, rewards)
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        output = super()._generate_and_score_completions(inputs)
+        if self.recorder is not None and not self.model.training:
+            self.recorder.record(output)
+        return output
+
+    def _calculate_rewards(
+        self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[Any], completion_ids: list[list[int]]
+    ) -> torch.Tensor:
+        rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids)  # (all processes', rewards)
+        if self.recorder is not None:
+            self.recorder.judged(prompts, completions, completion_ids, rewards)
         if not self.model.training and ACCURACY in self.reward_func_names:
             judged = rewards[:, self.reward_func_names.index(ACCURACY)].tolist()
             for problem, reward in zip(gather_object([row[PROBLEM] for row in inputs]), judged, strict=True):
@@ -64,7 +87,8 @@ class PracticeTrainer(GRPOTrainer):
 
         A right answer counts where it was cut off behind the answer, too."""
         self.solved.clear()
-        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        with nullcontext() if self.recorder is None else self.recorder.one_evaluation():
+            output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
         for k in sorted({1, self.num_generations_eval}) if self.solved else []:
             output.metrics[f"{metric_key_prefix}_pass@{k}"] = mean_pass_at_k(self.solved, k)
         return output

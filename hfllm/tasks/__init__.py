@@ -101,8 +101,8 @@ def score(completion: str, row: Row) -> float | None:
         return module.score(completion, row)
 
 
-def as_problems(rows: Any, place: str) -> Dataset:
-    """A Dataset, also of a list of rows; a prompt that is a text becomes a user's message, and an answer is a text.
+def as_problems(rows: Any, place: str, *, plain: bool = False) -> Dataset:
+    """A Dataset, also of a list of rows; answers are texts, and prompts a user's messages, unless `plain` keeps texts.
 
     Raises `UserMistake` when it is neither, or has no column `prompt`."""
     from datasets import Dataset, Value
@@ -116,7 +116,7 @@ def as_problems(rows: Any, place: str) -> Dataset:
     answer = rows.features.get("answer")
     if isinstance(answer, Value) and answer.dtype != "string":
         rows = rows.cast_column("answer", Value("string"))
-    if isinstance(rows[0]["prompt"], str):
+    if isinstance(rows[0]["prompt"], str) and not plain:
         return rows.map(lambda row: {"prompt": [{"role": "user", "content": row["prompt"]}]})
     return rows
 

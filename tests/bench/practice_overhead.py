@@ -26,8 +26,8 @@ from datasets import load_dataset
 from transformers import AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import GRPOTrainer
 
-from hfllm import chosen_rewards, recipe, training
-from hfllm.grpo import problems
+from hfllm import practice, recipe, training
+from hfllm.grpo.trainer import PracticeTrainer
 from hfllm.stages import grpo
 
 RECIPE = Path(__file__).parents[2] / "recipes/tiny/grpo.yaml"
@@ -112,12 +112,8 @@ def arguments(options: argparse.Namespace, output_dir: str) -> dict[str, Any]:
 def stage_trainer(options: argparse.Namespace, output_dir: str, turns: Turns) -> Any:
     """What `main` of the stage builds."""
     parts = arguments(options, output_dir)
-    tokenizer = AutoTokenizer.from_pretrained(options.model)
-    rows = problems.load(parts["config"].tasks, [])
-    wanted = chosen_rewards.find(parts["config"].rewards)
-    trainer = grpo.build_trainer(
-        parts["config"], parts["model_args"], parts["training_args"], tokenizer, (rows, None), wanted
-    )
+    practised = practice.prepare("grpo", **parts)
+    trainer = practice.build(PracticeTrainer, practised, parts["config"], parts["training_args"], parts["model_args"])
     trainer.add_callback(turns)
     return trainer
 

@@ -1,0 +1,55 @@
+"""Where a PPO run stands between two optimizer steps: what a checkpoint holds beside weights and optimizer.
+
+ppo_state.json has the KL coefficient, the count of batches and what is measured but not logged yet. A checkpoint that
+falls between two generations' ends also holds the completions being learned from, one file for each process, so that
+the resumed run is the uninterrupted one. With images they are drawn anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors.torch import load_file, save_file
+
+from hfllm.ppo.config import batches_of_a_generation
+from hfllm.ppo.minibatches import Batch, is_plain
+
+if TYPE_CHECKING:
+    from hfllm.ppo.trainer import PPOTrainer
+
+STATE = "ppo_state.json"
+
+
+def save(trainer: PPOTrainer, folder: Path) -> None:
+    """Every process writes the completions that it holds; the first one the rest."""
+    batches = trainer._buffered_inputs
+    if batches is not None and trainer._step % batches_of_a_generation(trainer.args) and all(map(is_plain, batches)):
+        save_file(
+            {
+                f"{number}.{name}": value.clone()  # the batches are views of one tensor
+                for number, batch in enumerate(batches)
+                for name, value in batch.items()
+            },
+            _completions(trainer, folder),
+        )
+    if trainer.args.should_save:
+        state = {"kl_coef": trainer.kl_coef, "step": trainer._step, "metrics": trainer._metrics["train"]}
+        (folder / STATE).write_text(json.dumps(state))
+
+
+def load(trainer: PPOTrainer, folder: Path) -> None:
+    """Set the trainer to where the checkpoint was written."""
+    state = json.loads((folder / STATE).read_text())
+    trainer.kl_coef, trainer._step = state["kl_coef"], state["step"]
+    trainer._metrics["train"].update(state["metrics"])
+    if (file := _completions(trainer, folder)).is_file():
+        batches: list[Batch] = [{} for _ in range(trainer.args.steps_per_generation)]
+        for key, value in load_file(file, device=str(trainer.accelerator.device)).items():
+            number, _, name = key.partition(".")
+            batches[int(number)][name] = value
+        trainer._buffered_inputs = batches
+
+
+def _completions(trainer: PPOTrainer, folder: Path) -> Path:
+    return folder / f"ppo_completions_{trainer.args.process_index}.safetensors"

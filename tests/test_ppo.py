@@ -1,0 +1,385 @@
+"""PPOTrainer on stand-in models: scoring is sampling, the critic's gradients, epochs and minibatches, other critics."""
+
+import copy
+import json
+import shutil
+import types
+
+import pytest
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from trl import GRPOConfig
+from trl.distributed import DistributedBackend
+from trl.generation.vllm_generation import VLLMGeneration
+
+from hfllm import tools
+from hfllm.ppo import PPOConfig, PPOTrainer, critic
+from tests import ppo_case, stand_in, tool_model
+
+TEMPERATURE = 0.7
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return stand_in.make(tmp_path_factory.mktemp("qwen3"))
+
+
+@pytest.fixture(scope="module", params=["llama", "qwen3", "gpt2"])
+def generated(request, tmp_path_factory):
+    """A trainer before its first step and one generation of it, of prompts that are padded on the left."""
+    model = stand_in.make(tmp_path_factory.mktemp(request.param), shape=request.param)
+    trainer = ppo_case.build(model, tmp_path_factory.mktemp("out"), temperature=TEMPERATURE, num_mini_batches=2)
+    trainer.model.train()
+    rollout = trainer._generate_and_score_completions(list(trainer.train_dataset.select(range(4))))
+    assert (rollout["prompt_mask"] == 0).any(), "no row is padded: the test would prove nothing"
+    return trainer, rollout
+
+
+def score(trainer, rollout):
+    """Log-probabilities (B, T) and values (B, T) of the rollout now."""
+    with trainer._reading_values() as read:
+        logps, _, _ = trainer._get_per_token_logps_and_entropies(
+            trainer.model,
+            torch.cat([rollout["prompt_ids"], rollout["completion_ids"]], 1),
+            torch.cat([rollout["prompt_mask"], rollout["completion_mask"]], 1),
+            rollout["completion_ids"].size(1),
+        )
+    return logps, torch.cat(read)
+
+
+def test_the_ratio_is_1_and_the_kl_0_before_the_first_step(generated):
+    trainer, rollout = generated
+    mask = rollout["completion_mask"].bool()
+    logps, values = score(trainer, rollout)
+    ratio = (logps - rollout["old_per_token_logps"]).exp()[mask]
+    torch.testing.assert_close(ratio, torch.ones_like(ratio), atol=1e-5, rtol=0)
+    torch.testing.assert_close(values[mask], rollout["old_values"][mask], atol=1e-5, rtol=0)
+    assert trainer._metrics["train"]["objective/kl"][0] == pytest.approx(0, abs=1e-4)
+
+
+def test_a_value_is_read_where_its_token_is_predicted(generated):
+    """V(s_t) knows everything up to token t - 1 and nothing of token t: reckoned for one row without padding."""
+    trainer, rollout = generated
+    torch.manual_seed(0)
+    trainer.critic.score.weight.data.normal_()
+    _, values = score(trainer, rollout)
+    row = int((rollout["prompt_mask"] == 0).any(1).nonzero()[0])
+    prompt = rollout["prompt_ids"][row][rollout["prompt_mask"][row].bool()]
+    kept = rollout["completion_mask"][row].bool()
+    ids = torch.cat([prompt, rollout["completion_ids"][row][kept]])[None]
+    with torch.no_grad():
+        hidden = trainer.model.base_model(ids).last_hidden_state[0]
+    expected = hidden @ trainer.critic.score.weight[0] + trainer.critic.offset
+    torch.testing.assert_close(values[row][kept], expected[len(prompt) - 1 : -1], atol=1e-4, rtol=0)
+    trainer.critic.score.weight.data.zero_()
+
+
+def test_the_critic_begins_with_the_mean_score(generated):
+    trainer, rollout = generated
+    mean = trainer._metrics["train"]["objective/score"][0]
+    assert trainer.critic.offset.item() == pytest.approx(mean)
+    own = rollout["completion_mask"].bool()
+    torch.testing.assert_close(rollout["old_values"][own], torch.full_like(rollout["old_values"][own], mean))
+
+
+def gradients(trainer, rollout, policy=True):
+    """(norm of the policy's gradient, norm of the critic's) of one loss; of the value loss only without `policy`."""
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    trainer.model.zero_grad()
+    inputs = dict(rollout) if policy else {**rollout, "advantages": torch.zeros_like(rollout["advantages"])}
+    trainer._compute_loss(trainer.model, inputs).backward()
+    norms = {True: 0.0, False: 0.0}
+    for name, parameter in trainer.model.named_parameters():
+        if parameter.grad is not None:
+            norms[critic.is_critics(name)] += parameter.grad.norm().item()
+    return norms[False], norms[True]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reaches_trunk"),
+    [({}, True), ({"detach_critic": True}, False), ({"critic": "separate"}, False)],
+    ids=["head", "detached", "separate"],
+)
+def test_where_the_gradient_of_the_critic_reaches(folder, tmp_path, settings, reaches_trunk):
+    trainer = ppo_case.build(folder, tmp_path, **settings)
+    trainer.critic.score.weight.data.normal_()  # with weights of 0 nothing would flow through it
+    trainer.model.train()
+    rollout = trainer._generate_and_score_completions(list(trainer.train_dataset.select(range(4))))
+    of_policy, of_critic = gradients(trainer, rollout, policy=False)
+    assert of_critic > 0
+    assert (of_policy > 0) == reaches_trunk
+    of_policy, _ = gradients(trainer, rollout)
+    assert of_policy > 0
+
+
+def test_the_policy_rests_while_the_critic_warms_up(folder, tmp_path):
+    settings = {"critic_warmup_steps": 2, "weight_decay": 0.5, "max_steps": 3, "kl_target": 1.0, "num_ppo_epochs": 1}
+    trainer = ppo_case.build(folder, tmp_path, **settings)
+    before = copy.deepcopy(dict(trainer.model.named_parameters()))
+    moved = {}
+    original = trainer.training_step
+
+    def remember(*args, **kwargs):
+        for name, parameter in trainer.model.named_parameters():
+            if not torch.equal(parameter, before[name]):
+                moved.setdefault(critic.is_critics(name), trainer.state.global_step)
+        return original(*args, **kwargs)
+
+    trainer.training_step = remember
+    trainer.train()
+    assert moved == {True: 1}  # seen before the third step: the critic alone has moved, and the policy not at all
+    norm = "model.norm.weight"
+    assert not torch.equal(trainer.model.get_parameter(norm), before[norm])
+    assert trainer.kl_coef == pytest.approx(0.05 * (1 - 0.2 * 4 / 10_000))  # steered in the third generation only
+
+
+def test_epochs_and_minibatches_are_what_they_are_called(folder, tmp_path, monkeypatch):
+    """12 completions a generation, 3 minibatches of 2 x 2, 2 epochs: 6 steps, each completion in 2 of them."""
+    settings = {"num_mini_batches": 3, "num_ppo_epochs": 2, "gradient_accumulation_steps": 2, "max_steps": 6}
+    trainer = ppo_case.build(folder, tmp_path, **settings, per_device_train_batch_size=2)
+    seen, steps, generations = [], [], []  # texts of each batch, optimizer steps, sizes
+    compute, generate = trainer._compute_loss, trainer._generate_and_score_completions
+
+    def compute_and_remember(model, inputs):
+        rows = zip(inputs["prompt_ids"], inputs["prompt_mask"].bool(), strict=True)
+        seen.append(frozenset(tuple(ids[mask].tolist()) for ids, mask in rows))
+        return compute(model, inputs)
+
+    def generate_and_remember(inputs):
+        generations.append(len(inputs))
+        return generate(inputs)
+
+    monkeypatch.setattr(trainer, "_compute_loss", compute_and_remember)
+    monkeypatch.setattr(trainer, "_generate_and_score_completions", generate_and_remember)
+    trainer.create_optimizer()
+    trainer.optimizer.register_step_post_hook(lambda *_: steps.append(1))
+    trainer.train()
+    assert generations == [12]
+    assert len(steps) == trainer.state.global_step == 6
+    assert [len(batch) for batch in seen] == [2] * 12
+    first, second = seen[:6], seen[6:]
+    for epoch in (first, second):
+        assert len(frozenset().union(*epoch)) == 12  # each completion once
+    assert set(first) != set(second)  # and each epoch draws its minibatches anew
+
+
+def test_accumulated_batches_are_one_large_batch(folder, tmp_path):
+    weights = []
+    for name, batch, accumulation in (("large", 8, 1), ("small", 2, 4)):
+        settings = ppo_case.same_for_any_launch(batch) | {"gradient_accumulation_steps": accumulation}
+        trainer = ppo_case.build(folder, tmp_path / name, **settings)
+        start = copy.deepcopy(trainer.model.state_dict())
+        trainer.train()
+        weights.append(trainer.model.state_dict())
+    assert not torch.equal(weights[0]["model.norm.weight"], start["model.norm.weight"])
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(tensor, weights[1][name], rtol=1e-4, atol=1e-6)
+
+
+def test_tokens_of_a_tool_have_neither_reward_nor_advantage(tool_folder, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tool_folder)
+    tokenizer.eos_token = "<|im_end|>"
+    row = {"prompt": [tool_model.user("12*12?")], "problem": 0}
+    settings = {"max_completion_length": 100, "temperature": 0.01, "per_device_train_batch_size": 2}
+    trainer = PPOTrainer(
+        model=str(tool_folder),
+        args=PPOConfig(str(tmp_path), **(ppo_case.SETTINGS | settings), kl_coef=0.3),
+        reward_funcs=[ppo_case.even_share],
+        train_dataset=Dataset.from_list([row]),
+        processing_class=tokenizer,
+        tools=tools.find({"calculator": {}}, tokenizer),
+    )
+    trainer.model.train()
+    trainer.ref_model.base_model.embed_tokens.weight.data += 0.01  # so that there is a KL
+    batch = trainer._generate_and_score_completions([row, row])
+    others = (batch["completion_mask"] * (1 - batch["tool_mask"])).bool()
+    own = (batch["completion_mask"] * batch["tool_mask"]).bool()
+    assert others.any()
+    for name in ("advantages", "old_values", "returns"):
+        assert not batch[name][others].any()
+    assert torch.equal(batch["own_mask"].bool(), own)
+    divergence = (batch["old_per_token_logps"] - batch["ref_per_token_logps"])[own].sum().item() / 2
+    assert trainer._metrics["train"]["objective/kl"][0] == pytest.approx(divergence, rel=1e-4)
+
+
+def test_the_adapter_is_off_in_the_reference_and_the_value_head_learns(folder, tmp_path):
+    lora = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], lora_dropout=0.5, task_type="CAUSAL_LM")
+    trainer = ppo_case.build(folder, tmp_path, named={"peft_config": lora}, learning_rate=0.05, num_ppo_epochs=2)
+    before = copy.deepcopy(dict(trainer.model.named_parameters()))
+    trainer.train()
+    log = [entry for entry in trainer.state.log_history if "objective/kl" in entry]
+    assert log[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
+    moved = {name for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])}
+    assert any("lora_" in name for name in moved)
+    assert any(critic.is_critics(name) for name in moved)
+    assert all("lora_" in name or critic.is_critics(name) for name in moved)
+    trainer.model.train()
+    rollout = trainer._generate_and_score_completions(list(trainer.train_dataset.select(range(4))))
+    base = AutoModelForCausalLM.from_pretrained(folder)
+    ids = torch.cat([rollout["prompt_ids"], rollout["completion_ids"]], 1)
+    mask = torch.cat([rollout["prompt_mask"], rollout["completion_mask"]], 1)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    with torch.no_grad():
+        logits = base(input_ids=ids, attention_mask=mask, position_ids=positions).logits.log_softmax(-1)
+    count = rollout["completion_ids"].size(1)
+    expected = logits[:, -count - 1 : -1].gather(2, rollout["completion_ids"][..., None]).squeeze(-1)
+    own = rollout["completion_mask"].bool()
+    torch.testing.assert_close(rollout["ref_per_token_logps"][own], expected[own], atol=1e-4, rtol=0)
+    assert not torch.allclose(rollout["old_per_token_logps"][own], expected[own], atol=1e-2)
+    _, values = score(trainer, rollout)
+    torch.testing.assert_close(rollout["old_values"][own], values[own])  # the adapter is on where values are read
+
+
+def test_a_separate_critic_starts_as_the_reward_model(folder, tmp_path):
+    torch.manual_seed(1)
+    reward_model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    reward_model.save_pretrained(tmp_path / "reward")
+    AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "reward")
+    path = str(tmp_path / "reward")
+    trainer = ppo_case.build(folder, tmp_path / "out", critic="separate", critic_model_name_or_path=path)
+    ids = torch.tensor([[20, 30, 40, 50]])
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.no_grad():
+        expected = reward_model(**inputs).logits  # (1, 1): at the last token
+        values = trainer.critic(None, inputs)
+    torch.testing.assert_close(values[:, -1:], expected)
+    trainer.train()
+    assert not torch.equal(trainer.critic.backbone.norm.weight, reward_model.model.norm.weight)
+
+
+def test_a_separate_critic_must_read_the_policys_tokens(folder, tmp_path):
+    other = stand_in.make(tmp_path / "other")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<new>"])
+    named = {"processing_class": tokenizer}
+    with pytest.raises(ValueError, match="1 differ, '<new>' the first"):
+        PPOTrainer(
+            str(folder),
+            [ppo_case.even_share],
+            PPOConfig(str(tmp_path), **ppo_case.SETTINGS, critic="separate", critic_model_name_or_path=str(other)),
+            train_dataset=ppo_case.rows(),
+            **named,
+        )
+
+
+def test_a_separate_critic_of_an_adapter_is_its_merged_copy(folder, tmp_path):
+    lora = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
+    trainer = ppo_case.build(folder, tmp_path, named={"peft_config": lora}, critic="separate", kl_coef=0.0)
+    ids = torch.tensor([[20, 30, 40, 50]])
+    with torch.no_grad():
+        expected = trainer.model.get_base_model().base_model(ids).last_hidden_state
+        found = trainer.critic.backbone(ids).last_hidden_state
+    torch.testing.assert_close(found, expected)
+    assert all(parameter.requires_grad for parameter in trainer.critic.parameters())
+
+
+def test_several_rewards_with_weights_and_one_that_only_measures(folder, tmp_path):
+    def sometimes(completions, **_):
+        return [None if n % 2 else 1.0 for n, _ in enumerate(completions)]
+
+    def audit(completions, **_):
+        return [100.0] * len(completions)
+
+    rewards = [ppo_case.even_share, sometimes, audit]
+    trainer = ppo_case.build(folder, tmp_path, rewards=rewards, reward_weights=[1.0, 0.5, 0.0], max_steps=1)
+    trainer.train()
+    (entry,) = [entry for entry in trainer.state.log_history if "objective/score" in entry]
+    assert entry["objective/score"] == pytest.approx(entry["rewards/even_share/mean"] + 0.25)
+    assert entry["rewards/audit/mean"] == 100
+    assert "frac_reward_zero_std" not in entry  # of groups, which are none
+
+
+def test_attention_drops_nothing_while_it_learns(folder, tmp_path):
+    dropping = shutil.copytree(folder, tmp_path / "model")
+    file = dropping / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"attention_dropout": 0.5}))
+    trainer = ppo_case.build(dropping, tmp_path / "out", critic="separate")
+    trainer.critic.score.weight.data.normal_()
+    trainer.model.train()
+    rollout = trainer._generate_and_score_completions(list(trainer.train_dataset.select(range(4))))
+    in_training = score(trainer, rollout)
+    trainer.model.eval()
+    for found, expected in zip(in_training, score(trainer, rollout), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_the_critic_learns_at_its_own_rate(folder, tmp_path):
+    trainer = ppo_case.build(folder, tmp_path, critic_learning_rate=0.5)
+    optimizer = trainer.create_optimizer()
+    rates = {name: group["lr"] for group in optimizer.param_groups for name in names_of(trainer, group["params"])}
+    assert {name: rate for name, rate in rates.items() if rate == 0.5} == {"critic.score.weight": 0.5}
+    assert set(rates) == {name for name, _ in trainer.model.named_parameters()}
+
+
+def names_of(trainer, parameters):
+    wanted = {id(parameter) for parameter in parameters}
+    return [name for name, parameter in trainer.model.named_parameters() if id(parameter) in wanted]
+
+
+def test_the_table_of_completions_has_their_own_advantages(generated):
+    trainer, rollout = generated
+    own = rollout["completion_mask"]
+    expected = ((rollout["advantages"] * own).sum(1) / own.sum(1)).tolist()
+    assert list(trainer._logs["advantages"])[-len(expected) :] == pytest.approx(expected)
+
+
+def test_an_evaluation_measures_and_changes_nothing(folder, tmp_path):
+    trainer = ppo_case.build(folder, tmp_path, kl_target=1.0)
+    before = copy.deepcopy(trainer.model.state_dict())
+    metrics = trainer.evaluate()
+    names = ("objective/kl", "objective/score", "value/loss", "value/mean", "reward", "loss")
+    assert all(f"eval_{name}" in metrics for name in names)
+    assert trainer.kl_coef == 0.05
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_a_critic_that_foresees_nothing_is_told_of_once(folder, tmp_path, caplog):
+    trainer = ppo_case.build(folder, tmp_path)
+    trainer.state.global_step = 1
+    bad = types.SimpleNamespace(measured={"value/explained_variance": -0.1, "objective/kl": 0.0}, completions=4)
+    for _ in range(25):
+        trainer._adapt(bad)
+    assert sum("explained_variance" in record.message for record in caplog.records) == 1
+
+
+def test_no_weight_of_the_critic_is_sent_to_vllm(folder, tmp_path):
+    trainer = ppo_case.build(folder, tmp_path, kl_coef=0.0)
+    engine = VLLMGeneration.__new__(VLLMGeneration)  # vLLM itself is not needed to ask for the names
+    engine.model, engine.accelerator, engine.mode = trainer.model, trainer.accelerator, "colocate"
+    engine._dist = DistributedBackend(trainer.accelerator)
+    assert any(critic.is_critics(name) for name, _ in engine._iter_named_params())
+    engine._iter_named_params = critic.without_critic(engine._iter_named_params)
+    names = [name for name, _ in engine._iter_named_params()]
+    assert names
+    assert not any(critic.is_critics(name) for name in names)
+
+
+def test_the_reference_is_the_very_model_that_was_given(folder, tmp_path):
+    changed = AutoModelForCausalLM.from_pretrained(folder)
+    changed.model.norm.weight.data.add_(0.3)
+    given = {"reward_funcs": [ppo_case.even_share], "train_dataset": ppo_case.rows()}
+    given["processing_class"] = AutoTokenizer.from_pretrained(folder)
+    trainer = PPOTrainer(changed, args=PPOConfig(str(tmp_path), **ppo_case.SETTINGS), **given)
+    trainer.train()
+    assert trainer.state.log_history[0]["objective/kl"] == pytest.approx(0, abs=1e-4)
+    fresh = AutoModelForCausalLM.from_config(changed.config)
+    fresh.config._name_or_path = ""
+    with pytest.raises(ValueError, match="save the model and give its folder"):
+        PPOTrainer(fresh, args=PPOConfig(str(tmp_path), **ppo_case.SETTINGS), **given)
+    PPOTrainer(fresh, args=PPOConfig(str(tmp_path), **ppo_case.SETTINGS, kl_coef=0.0), **given).train()
+
+
+def test_the_kl_is_in_the_reward_and_not_in_the_loss(generated):
+    trainer, rollout = generated
+    trainer.current_gradient_accumulation_steps = 1
+    other = {**rollout, "ref_per_token_logps": rollout["ref_per_token_logps"] - 1}
+    losses = [trainer._compute_loss(trainer.model, inputs).item() for inputs in (rollout, other)]
+    assert losses[0] == losses[1]
+
+
+def test_it_reads_its_own_settings_only(folder):
+    with pytest.raises(TypeError, match="PPOConfig"):
+        PPOTrainer(str(folder), [ppo_case.even_share], GRPOConfig("out", use_cpu=True, bf16=False))
