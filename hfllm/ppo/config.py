@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from accelerate.utils import is_peft_model
 from trl import GRPOConfig
 
 from hfllm import processes
@@ -178,3 +179,18 @@ class PPOConfig(GRPOConfig):
 def batches_of_a_generation(args: PPOConfig) -> int:
     """How many batches of a device are learned from before the next completions are drawn, over all epochs."""
     return args.steps_per_generation * args.num_iterations
+
+
+def config_for(model: Any, args: PPOConfig | None) -> PPOConfig:
+    """`args`, or the defaults, if the trainer can follow them with this model. Raises TypeError and ValueError with what to do instead."""
+    path = model if isinstance(model, str) else model.config._name_or_path
+    if args is None:
+        args = PPOConfig(f"{path.split('/')[-1]}-PPO")
+    if not isinstance(args, PPOConfig):
+        raise TypeError(f"PPOTrainer reads a PPOConfig, not a {type(args).__name__}: from hfllm.ppo import PPOConfig")
+    if args.kl_coef and not path and not is_peft_model(model):
+        raise ValueError(
+            "model: this one has no path, and TRL loads the reference model of the KL from there.\n"
+            "  to mend it: save the model and give its folder, or do without the KL:  kl_coef=0"
+        )
+    return args

@@ -63,7 +63,9 @@ class Critic(nn.Module):
         self.score = nn.Linear(hidden_size, 1, bias=False, dtype=dtype)
         nn.init.zeros_(self.score.weight)
         self.offset: torch.Tensor
-        self.register_buffer("offset", torch.zeros(()))
+        # added to every value. No weight, which FSDP and DeepSpeed would shard, and not of the state dict, of which
+        # accelerate's FSDP2 takes every tensor for a sharded weight
+        self.register_buffer("offset", torch.zeros(()), persistent=False)
 
     def forward(self, trunk: torch.Tensor, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         """Values (B, T) after each token, from the policy's hidden states (B, T, H) or from its `inputs`."""
@@ -209,11 +211,12 @@ def without_critic(parameters: Callable[[], Iterable[tuple[str, Any]]]) -> Calla
     return lambda: ((name, weight) for name, weight in parameters() if not is_critics(name))
 
 
-def save(state: dict[str, torch.Tensor], folder: Path) -> None:
+def save(state: dict[str, torch.Tensor], offset: torch.Tensor, folder: Path) -> None:
     """Write critic.safetensors, and an index that says which file the model itself is in.
 
     vLLM and SGLang read every *.safetensors of a folder that has no index, and would choke on the critic."""
-    save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, folder / FILE)
+    tensors = {**state, "offset": offset.float()}
+    save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, folder / FILE)
     weights = folder / WEIGHTS
     if weights.is_file():
         with safe_open(weights, framework="pt") as file:
@@ -223,7 +226,9 @@ def save(state: dict[str, torch.Tensor], folder: Path) -> None:
 
 def load(critic: Critic, folder: Path) -> None:
     """Read critic.safetensors."""
-    critic.load_state_dict(load_file(folder / FILE))
+    state = load_file(folder / FILE)
+    critic.offset.copy_(state.pop("offset"))
+    critic.load_state_dict(state)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], rate: float) -> None:

@@ -74,8 +74,8 @@ def of(
         returns=returns,
         completions=int(sums[2]),
         measured={
-            "objective/kl": sequence_kl,
-            "objective/kl_coef": kl_coef,
+            # without a reference model nobody knows it
+            **({"objective/kl": sequence_kl, "objective/kl_coef": kl_coef} if "ref_per_token_logps" in rollout else {}),
             "objective/score": mean_score,
             "objective/rlhf_reward": mean_score - kl_coef * sequence_kl,
             "value/mean": means[3].item(),

@@ -1,8 +1,8 @@
 """Where a PPO run stands between two optimizer steps: what a checkpoint holds beside weights and optimizer.
 
-ppo_state.json has the KL coefficient, the count of batches and what is measured but not logged yet. A checkpoint that
-falls between two generations' ends also holds the completions being learned from, one file for each process, so that
-the resumed run is the uninterrupted one. With images they are drawn anew."""
+ppo_state.json has the KL coefficient, the critic's offset, the count of batches and what is measured but not logged
+yet. A checkpoint that falls between two generations' ends also holds the completions being learned from, one file for
+each process, so that the resumed run is the uninterrupted one. With images they are drawn anew."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ def save(trainer: PPOTrainer, folder: Path) -> None:
             _completions(trainer, folder),
         )
     if trainer.args.should_save:
-        state = {"kl_coef": trainer.kl_coef, "step": trainer._step, "metrics": trainer._metrics["train"]}
+        state = {
+            "kl_coef": trainer.kl_coef,
+            "critic_offset": trainer.critic.offset.item(),
+            "step": trainer._step,
+            "metrics": trainer._metrics["train"],
+        }
         (folder / STATE).write_text(json.dumps(state))
 
 
@@ -42,6 +47,7 @@ def load(trainer: PPOTrainer, folder: Path) -> None:
     """Set the trainer to where the checkpoint was written."""
     state = json.loads((folder / STATE).read_text())
     trainer.kl_coef, trainer._step = state["kl_coef"], state["step"]
+    load_offset(trainer, folder)
     trainer._metrics["train"].update(state["metrics"])
     if (file := _completions(trainer, folder)).is_file():
         batches: list[Batch] = [{} for _ in range(trainer.args.steps_per_generation)]
@@ -49,6 +55,11 @@ def load(trainer: PPOTrainer, folder: Path) -> None:
             number, _, name = key.partition(".")
             batches[int(number)][name] = value
         trainer._buffered_inputs = batches
+
+
+def load_offset(trainer: PPOTrainer, folder: Path) -> None:
+    """Of the critic; it is in critic.safetensors, too, which a checkpoint of sharded weights may lack."""
+    trainer.critic.offset.fill_(json.loads((folder / STATE).read_text())["critic_offset"])
 
 
 def _completions(trainer: PPOTrainer, folder: Path) -> Path:

@@ -20,7 +20,7 @@ from hfllm.grpo.trainer import PracticeTrainer
 from hfllm.ppo import critic as critics
 from hfllm.ppo import estimate as estimates
 from hfllm.ppo import kl, minibatches, progress
-from hfllm.ppo.config import PPOConfig, batches_of_a_generation
+from hfllm.ppo.config import PPOConfig, batches_of_a_generation, config_for
 from hfllm.ppo.estimate import Estimate
 from hfllm.ppo.sampling import switch_off_dropout, undistort
 
@@ -34,7 +34,8 @@ class PPOTrainer(PracticeTrainer):
 
     Args, as in TRL:
         model: folder, Hub id, PreTrainedModel or PeftModel of the policy. With a PeftModel or `peft_config` only the
-            adapter and the critic learn, and the initial policy is the model with the adapter off.
+            adapter and the critic learn; the initial policy is the model with the adapter off, or a frozen copy of the
+            adapter where a PeftModel is given.
         reward_funcs: one reward or several, weighted by `args.reward_weights`: a function
             `(prompts, completions, **columns) -> list[float | None]`, the folder or Hub id of a reward model, or a
             sequence classification model. A completion that no reward could judge (None) teaches nothing.
@@ -56,7 +57,7 @@ class PPOTrainer(PracticeTrainer):
     def __init__(
         self, model: Any, reward_funcs: Any = None, args: PPOConfig | None = None, *others: Any, **named: Any
     ) -> None:
-        super().__init__(model, reward_funcs, checked(args, model), *others, **named)
+        super().__init__(model, reward_funcs, config_for(model, args), *others, **named)
         self.kl_coef: float = self.args.kl_coef
         self._total = partial(self.accelerator.reduce, reduction="sum")  # of a tensor, over all processes
         self._buffered_inputs: list[dict[str, Any]] | None
@@ -225,7 +226,7 @@ class PPOTrainer(PracticeTrainer):
         policy, critic = critics.split(self.model.state_dict() if state_dict is None else state_dict)
         super()._save(output_dir, policy)
         if self.args.should_save and critic:
-            critics.save(critic, Path(output_dir or self.args.output_dir))
+            critics.save(critic, self.critic.offset, Path(output_dir or self.args.output_dir))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
@@ -236,7 +237,9 @@ class PPOTrainer(PracticeTrainer):
         self._load_critic(self.state.best_model_checkpoint)
 
     def _load_critic(self, folder: str) -> None:
-        if not (self.is_fsdp_enabled or self.is_deepspeed_enabled):  # there it is part of the sharded model
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:  # its weights are part of the sharded model
+            progress.load_offset(self, Path(folder))
+        else:
             critics.load(self.critic, Path(folder))
 
     def _issue_warnings_after_load(self, load_result: Any) -> None:
@@ -252,21 +255,6 @@ class PPOTrainer(PracticeTrainer):
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None:
             progress.load(self, Path(checkpoint))
-
-
-def checked(args: PPOConfig | None, model: Any) -> PPOConfig:
-    """The arguments for a model, defaults when None. Raises TypeError and ValueError with what to do instead."""
-    path = model if isinstance(model, str) else model.config._name_or_path
-    if args is None:
-        args = PPOConfig(f"{path.split('/')[-1]}-PPO")
-    if not isinstance(args, PPOConfig):
-        raise TypeError(f"PPOTrainer reads a PPOConfig, not a {type(args).__name__}: from hfllm.ppo import PPOConfig")
-    if args.kl_coef and not path and not is_peft_model(model):
-        raise ValueError(
-            "model: this one has no path, and TRL loads the reference model of the KL from there.\n"
-            "  to mend it: save the model and give its folder, or do without the KL:  kl_coef=0"
-        )
-    return args
 
 
 @contextmanager
