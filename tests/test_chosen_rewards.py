@@ -152,7 +152,7 @@ def test_a_reward_model_may_be_made_by_another_recipe(tmp_path, monkeypatch):
     (tmp_path / "reward.yaml").write_text(
         "output_dir: runs/a/reward\nmodel_name_or_path: o/m\ndatasets: [{path: o/d}]\n"
     )
-    practice = "output_dir: runs/a/grpo\nmodel_name_or_path: o/m\ntasks: [{name: gsm8k}]\nrewards:\n  {}: {{}}\n"
+    practice = "output_dir: runs/a/grpo\nmodel_name_or_path: o/m\ntasks: [{{name: gsm8k}}]\nrewards:\n  {}: {{}}\n"
     for name, messages in [
         ("runs/a/reward", []),
         ("runs/a/rewrad", ["'runs/a/rewrad': no such file or folder, and no recipe here writes it"]),

@@ -154,6 +154,15 @@ def test_an_estimate_by_hand():
     assert found.advantages[2, 2] == 0
 
 
+def test_without_a_reference_no_kl_is_claimed():
+    args = SimpleNamespace(gamma=1.0, lam=1.0, critic_lam=None, length_adaptive_alpha=None, missing_eos_penalty=None)
+    ones = torch.ones(1, 2)
+    rollout = {"completion_ids": ones.long(), "completion_mask": ones, "old_per_token_logps": -ones}
+    found = estimate.of(rollout, torch.tensor([2.0]), ones, args, kl_coef=0.0, stop_ids=[9], total=alone)
+    assert "objective/kl" not in found.measured
+    assert found.measured["objective/rlhf_reward"] == 2.0
+
+
 def test_what_nobody_could_judge_teaches_nothing():
     found = reckoned([1.0, float("nan"), 3.0], missing_eos_penalty=0.7)
     assert found.completions == 2

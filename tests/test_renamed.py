@@ -37,7 +37,7 @@ def test_a_recipe_of_others_gets_advice_for_every_key(file, capsys):
     _, problems = course.check([file])
     lines = [problem.line for problem in problems[file] if problem.line]
     assert lines == sorted(lines)
-    assert len(lines) > 2
+    assert len(lines) >= 2
 
 
 def test_a_recipe_of_others_whose_keys_are_alive_passes(capsys):
