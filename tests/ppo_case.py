@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from transformers import AutoTokenizer, PrinterCallback
 
@@ -76,3 +77,15 @@ def build(folder: Path, output_dir: Path, rewards: Any = even_share, named: Any 
         )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def score(trainer: PPOTrainer, rollout: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities (B, T) and values (B, T) of the rollout now."""
+    with trainer._reading_values() as read:
+        logps, _, _ = trainer._get_per_token_logps_and_entropies(
+            trainer.model,
+            torch.cat([rollout["prompt_ids"], rollout["completion_ids"]], 1),
+            torch.cat([rollout["prompt_mask"], rollout["completion_mask"]], 1),
+            rollout["completion_ids"].size(1),
+        )
+    return logps, torch.cat(read)

@@ -16,7 +16,14 @@ SMALL = {
     "rft": {"tasks": "[{name: mine.py}]", "samples": 8, "max_new_tokens": 64},
     "sft-tools": {"max_steps": 2},
     "sft-rft": {"max_steps": 2},
+    "reward": {"max_steps": 2},
+    "reward-careful": {"max_steps": 2},
+    "ppo": {"max_steps": 8, "max_completion_length": 4, "watch.best_of": "null"},
+    "dpo": {"max_steps": 2},
+    "reward-next": {"max_steps": 2},
 }
+RANKINGS = {f"{split}_{name}": 72 for name in ("rankings", "careful_rankings") for split in ("train", "test")}
+SMALL["world"] |= RANKINGS
 
 
 # a task of the user's own: what a model of two steps answers is wrong by any other measure
@@ -62,11 +69,15 @@ def test_each_stage_leaves_its_receipt_with_numbers(course):
     assert course["sft"]["numbers"]["eval_loss"] > 0
     assert course["grpo"]["numbers"]["eval_pass@4"] >= course["grpo"]["numbers"]["eval_pass@1"]
     assert course["rft"]["numbers"]["rows"] > 0
+    assert 0 <= course["reward"]["numbers"]["accuracy"] <= 1
+    assert course["ppo"]["numbers"]["steps"] == 8
+    assert course["dpo"]["numbers"]["eval_rewards/accuracies"] >= 0
+    assert course["reward-next"]["numbers"]["data"]["train"]["rankings"] > 0
     assert course["sft-tools"]["numbers"]["steps"] == course["sft-rft"]["numbers"]["steps"] == 2
 
 
 def test_the_models_load_with_plain_transformers(course):
-    for stage in ("pretrain", "sft", "grpo", "sft-tools"):
+    for stage in ("pretrain", "sft", "grpo", "ppo", "dpo", "sft-tools"):
         folder = course[stage]["values"]["output_dir"]
         model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
         assert model.config.vocab_size == len(tokenizer) == 512

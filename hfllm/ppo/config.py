@@ -78,7 +78,7 @@ class PPOConfig(GRPOConfig):
         },
     )
     kl_horizon: int = field(
-        default=10_000, metadata={"help": "Completions within which the steered kl_coef may about double or halve."}
+        default=10_000, metadata={"help": "Completions over which a steered kl_coef changes by a fifth at most."}
     )
     gamma: float = field(default=1.0, metadata={"help": "Discount of later rewards, for each token."})
     lam: float = field(
@@ -182,7 +182,9 @@ def batches_of_a_generation(args: PPOConfig) -> int:
 
 
 def config_for(model: Any, args: PPOConfig | None) -> PPOConfig:
-    """`args`, or the defaults, if the trainer can follow them with this model. Raises TypeError and ValueError with what to do instead."""
+    """`args`, or the defaults, where the trainer can follow them with this model.
+
+    Raises TypeError or ValueError where it cannot, with what to do instead."""
     path = model if isinstance(model, str) else model.config._name_or_path
     if args is None:
         args = PPOConfig(f"{path.split('/')[-1]}-PPO")
