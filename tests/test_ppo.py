@@ -1,4 +1,4 @@
-"""PPOTrainer on stand-in models: scoring is sampling, the critic's gradients, epochs and minibatches, other critics."""
+"""PPOTrainer on stand-in models: scoring is sampling, gradients of the critic, epochs and minibatches, tools."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""PPOTrainer with adapters, with other critics, with several rewards and with a model that is given; evaluation, vLLM."""
+"""PPOTrainer with adapters, other critics, several rewards, and a model that is given; evaluation, vLLM."""
 
 import copy
 import types
