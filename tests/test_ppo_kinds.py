@@ -5,7 +5,7 @@ import types
 
 import pytest
 import torch
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 from trl import GRPOConfig
 from trl.distributed import DistributedBackend
@@ -48,9 +48,13 @@ def test_the_adapter_is_off_in_the_reference_and_the_value_head_learns(folder, t
     torch.testing.assert_close(rollout["old_values"][own], values[own])  # the adapter is on where values are read
 
 
-def test_a_separate_critic_starts_as_the_reward_model(folder, tmp_path):
+@pytest.mark.parametrize("kind", ["whole", "adapter"])
+def test_a_separate_critic_starts_as_the_reward_model(folder, tmp_path, kind):
     torch.manual_seed(1)
     reward_model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    if kind == "adapter":
+        lora = LoraConfig(r=2, target_modules=["q_proj"], task_type="SEQ_CLS", init_lora_weights=False)
+        reward_model = get_peft_model(reward_model, lora)
     reward_model.save_pretrained(tmp_path / "reward")
     AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "reward")
     path = str(tmp_path / "reward")
@@ -61,8 +65,9 @@ def test_a_separate_critic_starts_as_the_reward_model(folder, tmp_path):
         expected = reward_model(**inputs).logits  # (1, 1): at the last token
         values = trainer.critic(None, inputs)
     torch.testing.assert_close(values[:, -1:], expected)
+    before = trainer.critic.backbone.norm.weight.clone()
     trainer.train()
-    assert not torch.equal(trainer.critic.backbone.norm.weight, reward_model.model.norm.weight)
+    assert not torch.equal(trainer.critic.backbone.norm.weight, before)
 
 
 def test_a_separate_critic_must_read_the_policys_tokens(folder, tmp_path):
