@@ -1,6 +1,7 @@
 """The trainer of the stage grpo: scoring is sampling, whatever the padding."""
 
 import inspect
+import unittest.mock
 
 import pytest
 import torch
@@ -170,3 +171,31 @@ def test_pass_at_k_with_completions_to_spare():
 def test_the_size_of_a_tile_is_read_where_we_set_it():
     """Or an update of TRL would make practice on a CPU slow again without a word."""
     assert "_CHUNKED_LOGPROB_CHUNK_SIZE" in inspect.getsource(trl_utils.add_fused_lm_head)
+
+
+def test_whether_prompts_are_scored_is_asked_where_we_answer(trainer):
+    source = inspect.getsource(trl_utils)
+    assert source.count("_use_triton(") == 1
+    assert "hidden_states[mask] if compact" in inspect.getsource(trl_utils.add_fused_lm_head)
+    assert trl_utils._use_triton(torch.device("cpu"))
+
+
+def test_scores_and_gradients_are_those_of_a_model_that_scores_its_prompts_too(tmp_path):
+    """Padding on the left and on the right, and a prompt, in batches of unequal rows."""
+    folder, found = stand_in.make(tmp_path), []
+    for answers_only in (True, False):
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        trl_utils.add_fused_lm_head(model, outputs=("log_probs", "entropy"))
+        ids = torch.randint(2, model.config.vocab_size, (4, 20), generator=torch.Generator().manual_seed(0))
+        mask = torch.ones_like(ids)
+        mask[0, :3] = mask[1, -4:] = 0
+        labels = ids.masked_fill(mask == 0, -100)
+        labels[:, :8] = -100
+        with unittest.mock.patch.object(trl_utils, "_use_triton", lambda device, answer=answers_only: answer):
+            output = model(input_ids=ids, attention_mask=mask, labels=labels, fused_lm_head=True)
+        output.log_probs.square().sum().backward()
+        gradients = torch.cat([each.grad.flatten() for each in model.parameters() if each.grad is not None])
+        found.append((output.log_probs, output.entropy, gradients))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+        assert ours.abs().sum() > 0

@@ -29,6 +29,11 @@ VOCABULARY_TILE = 2048  # token ids scored at a time on a CPU: measured, python 
 PROBLEM = "problem"  # column: the number of a row in its data set
 
 
+def scores_only_answers(device: torch.device) -> bool:
+    """In the place of TRL's question whether Triton runs on `device`, where all that hangs on it is what is scored."""
+    return True
+
+
 class PracticeTrainer(GRPOTrainer):
     """`solved[problem]` holds, after an evaluation, for each completion of a problem whether it was right.
 
@@ -43,6 +48,8 @@ class PracticeTrainer(GRPOTrainer):
         if self.accelerator.device.type == "cpu":
             # TRL's 32,768 are for Triton, which works in place; in plain torch they take twice the time and memory
             trl_utils._CHUNKED_LOGPROB_CHUNK_SIZE = VOCABULARY_TILE
+            # TRL leaves out prompts and padding only where Triton runs, for others would compile new shapes every time
+            trl_utils._use_triton = scores_only_answers
         causal_lm = self.model.get_base_model() if is_peft_model(self.model) else self.model
         self._control_tokens = control_tokens(self.processing_class)
         self._takes_positions = "position_ids" in inspect.signature(type(causal_lm).forward).parameters
