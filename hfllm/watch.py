@@ -2,8 +2,10 @@
 
     watch: {action: stop, audits: [runs/tiny/reward-careful]}      # in a recipe of the stages ppo and grpo
 
-Audits are rewards of weight 0: computed on held-out prompts, never trained on. The run stops when an audit falls while
-the proxy (the rewards with a weight) holds, or when the text collapses, and keeps the weights that were best by audit.
+Audits are rewards of weight 0: computed on held-out prompts, never trained on. The run stops when an audit no longer
+prefers the answers that the proxy (the rewards with a weight) prefers, so that following the proxy gains it nothing
+more; when an audit falls while the proxy holds; or when the text collapses. Kept are the weights that were best by
+audit.
 Writes watch.png, watch.json, adversarial.jsonl and the folders best/ and watch/ to `output_dir`.
 
 An audit must be independent: a second reward model of the same data shares the first one's mistakes and did not notice
@@ -49,6 +51,10 @@ class WatchConfig:
     patience: int = field(default=2, metadata={"help": "In so many evaluations in a row, before it counts."})
     smoothing: float = field(
         default=0.5, metadata={"help": "Weight of the newest evaluation in the moving mean; 1: no smoothing."}
+    )
+    agreement: float | None = field(
+        default=0.0,
+        metadata={"help": "An audit that prefers the proxy's choice no more than this (-1 to 1) counts; null: none."},
     )
     entropy_ratio: float = field(default=0.4, metadata={"help": "A sign of collapse: entropy below so much of step 0."})
     distinct_2_ratio: float = field(default=0.5, metadata={"help": "A sign: distinct pairs of tokens below so much."})

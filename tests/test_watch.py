@@ -24,7 +24,13 @@ def answer(prompt="a?", liked=0.0, careful=0.0, tokens=(1, 2, 3), **values):
 
 
 def measurement(step, proxy=0.0, audit=0.0, error=0.0, **values):
-    given = {"rank_correlation": {}, "proxy_length_correlation": None, "kl": float(step), "length": 10.0} | values
+    given = {
+        "rank_correlation": {},
+        "agreement": {"careful": 0.5},
+        "proxy_length_correlation": None,
+        "kl": float(step),
+        "length": 10.0,
+    } | values
     same = ("length_ratio", "distinct_2", "distinct_2_ratio", "entropy", "entropy_ratio")
     given = dict.fromkeys(same, 1.0) | {"truncated": 0.0, "similarity": 0.1} | given
     scores = {"proxy": Score(proxy, 1.0, proxy, error), "rewards": {"careful": Score(audit, 1.0, audit, error)}}
@@ -98,6 +104,20 @@ def test_similarity_looks_at_different_prompts_only():
     assert measures.similarity([same, same], ["a", "a"]) == 0
     assert measures.similarity([same, same, other, other], ["a", "a", "b", "b"]) == pytest.approx(0)
     assert measures.similarity([same, same, same], ["a", "a", "b"]) == pytest.approx(1)
+
+
+def test_agreement_is_about_answers_to_the_same_prompt():
+    # a: 1 < 2 and 3 < 4, the same order; b: 9 > 7, but 1 < 5
+    assert measures.agreement([1, 2, 9, 7], [3, 4, 1, 5], ["a", "a", "b", "b"]) == 0
+    assert measures.agreement([1, 2, 9, 7], [3, 4, 1, 5], ["a", "a", "a", "b"]) == pytest.approx((1 - 2) / 3)
+    # a tie of either orders nothing
+    assert measures.agreement([1, 1, 2], [5, 6, 7], ["a"] * 3) == 1
+    assert measures.agreement([1, 1], [5, 6], ["a"] * 2) is None
+    assert measures.agreement([1, None, 2], [5, 6, None], ["a"] * 3) is None
+
+
+def test_agreement_over_all_answers_where_every_prompt_has_one():
+    assert measures.agreement([1, 2, 3], [3, 2, 1], ["a", "b", "c"]) == -1
 
 
 def test_rank_correlation():
@@ -179,6 +199,34 @@ def test_a_fall_within_the_noise_is_no_fall():
     assert rules.judge(history, ["careful"], WatchConfig(smoothing=1.0, standard_errors=1.0)).reason is not None
 
 
+def agreeing(values, **config):
+    """The verdict after each evaluation of a run in which proxy and audit agree so much."""
+    config = WatchConfig(**({"smoothing": 1.0} | config))
+    history = [measurement(step, step, step, agreement={"careful": value}) for step, value in enumerate(values)]
+    return [rules.judge(history[: end + 1], ["careful"], config) for end in range(len(history))]
+
+
+def test_an_audit_that_no_longer_prefers_what_the_proxy_prefers_ends_the_run():
+    verdicts = agreeing([0.5, 0.2, -0.1, -0.2])  # though it still rises
+    assert [verdict.reason is None for verdict in verdicts] == [True, True, True, False]
+    assert verdicts[2].turned == {"careful": pytest.approx(-0.1)}
+    assert "chose the same one in 75% at first, in 40% now" in verdicts[3].reason
+    assert agreeing([0.5, 0.4, -0.1], patience=1)[-1].reason is not None
+    assert agreeing([0.5, 0.1, 0.1], agreement=0.1)[-1].reason is not None
+
+
+def test_one_evaluation_of_disagreement_is_none():
+    assert all(verdict.reason is None for verdict in agreeing([0.5, -0.1, 0.1, -0.1, 0.1]))
+    assert agreeing([0.5, 0.4, -0.3, 0.1], smoothing=0.5)[-1].turned == {}  # smoothed: 0.5, 0.45, 0.075, 0.0875
+
+
+def test_an_audit_that_never_agreed_looks_at_other_things():
+    for values in ([0.1, -0.5, -0.5], [None, -0.5, -0.5], [-0.3, -0.5, -0.5]):
+        assert all(verdict.reason is None for verdict in agreeing(values))
+    assert all(verdict.reason is None for verdict in agreeing([0.5, -0.5, -0.5], agreement=None))
+    assert all(verdict.turned == {} for verdict in agreeing([0.5, None, None]))
+
+
 def test_smoothing_is_a_moving_mean():
     assert rules.smoothed([0, 1, 1], 0.5) == [0, 0.5, 0.75]
     assert rules.smoothed([None, 1, None], 0.5) == [0.0, 0.5, 0.5]
@@ -194,7 +242,8 @@ def test_after_the_kl_was_raised_old_falls_are_settled():
 def test_the_kept_weights_are_best_by_the_mean_audit_while_no_audit_had_fallen():
     def two(step, first, second):
         one = measurement(step, proxy=step, audit=first)
-        return Measurement(**{**vars(one), "rewards": {**one.rewards, "rule": Score(second, 1.0, second, 0.0)}})
+        both = {**one.rewards, "rule": Score(second, 1.0, second, 0.0)}
+        return Measurement(**{**vars(one), "rewards": both, "agreement": dict.fromkeys(both)})
 
     history = [two(0, 0, 0), two(1, 1, 0), two(2, 4, -1), two(3, 5, -1)]  # the rule falls while the other rises
     verdict = rules.judge(history, ["careful", "rule"], WatchConfig(smoothing=1.0))

@@ -46,6 +46,7 @@ class Measurement:
     rewards: dict[str, Score]  # of weight 0: audits and what is merely measured
     kl: float  # nats a sequence; a little below 0 at times, for it is an estimate
     rank_correlation: dict[str, float | None]  # of the proxy with each of `rewards`
+    agreement: dict[str, float | None]  # of the proxy with each of `rewards` on answers to the same prompt
     proxy_length_correlation: float | None
     length: float  # tokens
     length_ratio: float
@@ -78,6 +79,7 @@ def measure(
         rewards={name: score(each, prompts, earlier.get(name, UNKNOWN)) for name, each in measured.items()},
         kl=float(np.mean([answer.logp - answer.initial_logp for answer in answers])),
         rank_correlation={name: rank_correlation(proxies, each) for name, each in measured.items()},
+        agreement={name: agreement(proxies, each, prompts) for name, each in measured.items()},
         proxy_length_correlation=rank_correlation(proxies, lengths),
         length=length,
         length_ratio=_ratio(start, "length", length),
@@ -120,6 +122,25 @@ def rank_correlation(first: Values, second: Values) -> float | None:
     one, other = (_ranks(values) - (len(both) - 1) / 2 for values in zip(*both, strict=True))  # of mean 0
     size = math.sqrt((one @ one) * (other @ other))
     return float(one @ other) / size if size else None
+
+
+def agreement(first: Values, second: Values, prompts: Sequence[Hashable]) -> float | None:
+    """Do both prefer the same of two answers to a prompt? From 1, always, over 0, as often as not, to -1, never.
+
+    Goodman and Kruskal's gamma over such pairs (all pairs where every prompt has one answer); None without any. While
+    a policy learns to please `first`, `second` changes with their covariance (Price, Nature 227, 1970): below 0, what
+    `first` gains `second` loses."""
+    judged = defaultdict(list)
+    compared = prompts if len(set(prompts)) < len(prompts) else [None] * len(prompts)
+    for prompt, one, other in zip(compared, first, second, strict=True):
+        if one is not None and other is not None:
+            judged[prompt].append((one, other))
+    same = opposite = 0
+    for scores in judged.values():
+        ones, others = np.asarray(scores).T
+        orders = np.sign(np.subtract.outer(ones, ones)) * np.sign(np.subtract.outer(others, others))
+        same, opposite = same + int((orders > 0).sum()), opposite + int((orders < 0).sum())
+    return (same - opposite) / (same + opposite) if same + opposite else None
 
 
 def similarity(pairs: Sequence[frozenset[Any]], prompts: Sequence[Hashable]) -> float:

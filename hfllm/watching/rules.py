@@ -6,7 +6,7 @@ Nothing is remembered between calls: a run that goes on from its log judges as o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from hfllm.watch import WatchConfig
 
 
+AGREED = 0.2  # an audit that agreed less than this with the proxy at step 0 looks at other things from the start
+
+
 @dataclass(frozen=True)
 class Verdict:
     """On the last measurement."""
 
+    turned: dict[str, float]  # audits that no longer prefer what the proxy prefers: their smoothed agreement
     fallen: dict[str, float]  # audits below their best by more than is allowed while the proxy holds: by how much (z)
     signs: list[str]  # of collapse, in words
     best_step: int  # the evaluation that was best by audit
@@ -27,16 +31,31 @@ class Verdict:
 
 
 def judge(history: Sequence[Measurement], audits: Sequence[str], config: WatchConfig, since: int = -1) -> Verdict:
-    """`history` begins at step 0. Falls up to step `since` are settled: the KL was raised then."""
+    """`history` begins at step 0. What was seen up to step `since` is settled: the KL was raised then."""
+    turned = {audit: now for audit in audits if (now := turn_of(history, audit, config)) is not None}
     fallen = {audit: fall for audit in audits if (fall := fall_of(history, audit, config)) is not None}
     signs = signs_of_collapse(history[-1], history[0], config)
     reasons = []
+    for audit, agreement in turned.items():
+        if lasts(turn_of, history, audit, config, since):
+            reasons.append(_turn_in_words(history, audit, agreement, config))
     for audit, fall in fallen.items():
-        if lasts(history, audit, config, since):
+        if lasts(fall_of, history, audit, config, since):
             reasons.append(_fall_in_words(history, audit, fall, config))
     if len(signs) >= config.collapse_signs and history[-1].step > since:
         reasons.append(f"the text collapses: {' and '.join(signs)}")
-    return Verdict(fallen, signs, best(history, audits, config).step, "; ".join(reasons) or None)
+    return Verdict(turned, fallen, signs, best(history, audits, config).step, "; ".join(reasons) or None)
+
+
+def turn_of(history: Sequence[Measurement], audit: str, config: WatchConfig) -> float | None:
+    """The smoothed agreement of an audit with the proxy once following the proxy gains it nothing more.
+
+    None before that, and for an audit that did not agree at step 0."""
+    values = [one.agreement[audit] for one in history]
+    if config.agreement is None or values[-1] is None or (values[0] or 0.0) < AGREED:
+        return None
+    now = smoothed(values, config.smoothing)[-1]
+    return now if now <= config.agreement else None
 
 
 def fall_of(history: Sequence[Measurement], audit: str, config: WatchConfig) -> float | None:
@@ -52,11 +71,17 @@ def fall_of(history: Sequence[Measurement], audit: str, config: WatchConfig) -> 
     return fall if fall > allowed and holds else None
 
 
-def lasts(history: Sequence[Measurement], audit: str, config: WatchConfig, since: int = -1) -> bool:
-    """Whether an audit had fallen at each of the last `patience` evaluations, all of them after step `since`."""
+def lasts(
+    rule: Callable[[Sequence[Measurement], str, WatchConfig], float | None],
+    history: Sequence[Measurement],
+    audit: str,
+    config: WatchConfig,
+    since: int = -1,
+) -> bool:
+    """Whether a rule spoke at each of the last `patience` evaluations, all of them after step `since`."""
     ends = range(len(history), max(0, len(history) - config.patience), -1)
-    falls = [history[end - 1].step > since and fall_of(history[:end], audit, config) is not None for end in ends]
-    return len(falls) == config.patience and all(falls)
+    spoke = [history[end - 1].step > since and rule(history[:end], audit, config) is not None for end in ends]
+    return len(spoke) == config.patience and all(spoke)
 
 
 def allowance(now: Measurement, audit: str, config: WatchConfig) -> float:
@@ -108,11 +133,22 @@ def smoothed(values: Sequence[float | None], newest: float) -> list[float]:
     return means
 
 
+def _turn_in_words(history: Sequence[Measurement], audit: str, agreement: float, config: WatchConfig) -> str:
+    before, now = (f"{(1 + value) / 2:.0%}" for value in (history[0].agreement[audit] or 0.0, agreement))
+    return (
+        f"the audit {audit} no longer prefers what the proxy prefers, {_times(config)}: of two answers to a prompt "
+        f"they chose the same one in {before} at first, in {now} now"
+    )
+
+
 def _fall_in_words(history: Sequence[Measurement], audit: str, fall: float, config: WatchConfig) -> str:
     smooth = smoothed([one.rewards[audit].z for one in history], config.smoothing)
     top = history[max(range(len(smooth)), key=smooth.__getitem__)]
-    times = "once" if config.patience == 1 else f"at {config.patience} evaluations in a row"
     return (
-        f"the audit {audit} lies {fall:.2f} spreads below its best (step {top.step}), {times}, while the proxy holds "
-        f"(from {top.proxy.z:+.2f} to {history[-1].proxy.z:+.2f})"
+        f"the audit {audit} lies {fall:.2f} spreads below its best (step {top.step}), {_times(config)}, while the "
+        f"proxy holds (from {top.proxy.z:+.2f} to {history[-1].proxy.z:+.2f})"
     )
+
+
+def _times(config: WatchConfig) -> str:
+    return "once" if config.patience == 1 else f"at {config.patience} evaluations in a row"
