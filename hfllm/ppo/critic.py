@@ -29,6 +29,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreT
 from trl.trainer.utils import FusedCausalLMOutput
 
 from hfllm.models import adapter_base
+from hfllm.reward_model.scorer import merged_adapter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -174,9 +175,7 @@ def from_reward_model(
     if adapter_base(name) is None:
         reward_model = AutoModelForSequenceClassification.from_pretrained(name, **options)
     else:
-        from peft import AutoPeftModelForSequenceClassification
-
-        reward_model = AutoPeftModelForSequenceClassification.from_pretrained(name, **options).merge_and_unload()
+        reward_model = merged_adapter(name, **options)
     critic = _separate(reward_model.base_model, dtype)
     critic.score.load_state_dict({"weight": reward_model.score.weight})
     return critic.to(device)

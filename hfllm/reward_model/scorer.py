@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from hfllm import models
+from hfllm import models, quiet
 from hfllm.errors import UserMistake
 from hfllm.reward_model.layout import Conversation, joined, token_ids
 
@@ -112,11 +112,7 @@ def load(name_or_path: str) -> Member:
     if models.adapter_base(name_or_path) is None:
         model = AutoModelForSequenceClassification.from_pretrained(name_or_path, **options)
     else:
-        from peft import AutoPeftModelForSequenceClassification
-        from trl.trainer.reward_trainer import suppress_seqcls_warning
-
-        with suppress_seqcls_warning():  # that the base has no score head: the adapter brings it
-            model = AutoPeftModelForSequenceClassification.from_pretrained(name_or_path, **options).merge_and_unload()
+        model = merged_adapter(name_or_path, **options)
     tokenizer = AutoTokenizer.from_pretrained(name_or_path)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -124,6 +120,14 @@ def load(name_or_path: str) -> Member:
     model.config.use_cache = False  # encoders do not take it as an argument
     numbers = saved(name_or_path)
     return Member(model.to(device).eval(), tokenizer, numbers.get("mean", 0.0), numbers.get("spread", 1.0))
+
+
+def merged_adapter(name_or_path: str, **options: Any) -> PreTrainedModel:
+    """The sequence classification model that an adapter makes of its base, which lacks the score head it brings."""
+    from peft import AutoPeftModelForSequenceClassification
+
+    with quiet.about("transformers.modeling_utils", "score.weight"):  # it would be called newly initialized
+        return AutoPeftModelForSequenceClassification.from_pretrained(name_or_path, **options).merge_and_unload()
 
 
 def saved(name_or_path: str) -> dict[str, Any]:
