@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hfllm import (
+    adapters,
     audit,
     calls,
     checkpoints,
@@ -112,6 +113,7 @@ def prepare(
     check(stage, config, data_args, training_args, model_args)
     wanted, schemas = chosen_rewards.find(config.rewards), tools.schemas(tools.find(config.tools))
     model_args.model_name_or_path = models.find_model(str(model_args.model_name_or_path))
+    adapters.check_targets(model_args)
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)

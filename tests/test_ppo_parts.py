@@ -304,3 +304,10 @@ def test_what_ppo_cannot_follow_is_refused(settings, message):
 def test_every_setting_says_what_it_is():
     own = [field for name, field in PPOConfig.__dataclass_fields__.items() if name in PPOConfig.__annotations__]
     assert all(len(field.metadata["help"]) > 20 for field in own)
+
+
+def test_explained_variance_by_hand():
+    returns, errors = torch.tensor([2.0, 2.0, 0.0, 0.0]), torch.tensor([0.5, 3.0, 0.0, 1.0])
+    found = estimate.explained_variance(returns, errors)
+    assert found[:2].tolist() == [0.75, -0.5]
+    assert found[2:].isnan().all()  # returns that are all alike: not minus infinity, which would be logged

@@ -48,16 +48,15 @@ def run(tmp_path, chat_model, monkeypatch):
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PROMPTS))
 
-    def start(model=chat_model, folder="out", config=None, held_out=True, **values):
+    def start(model=chat_model, folder="out", config=None, held_out=True, adapter=None, **values):
         data = DatasetMixtureConfig(
             [DatasetConfig("train.jsonl")], [DatasetConfig("train.jsonl", rows=8)] if held_out else []
         )
         with warnings.catch_warnings(action="ignore"):
             arguments = PPOConfig(folder, **(SETTINGS | values))
         practice = {"rewards": {"mine.py:even": None, "mine.py:brief": {"weight": 0}}, "audit_rewards": False}
-        return ppo.main(PracticeConfig(**(practice | (config or {}))), data, arguments, ModelConfig(model)), (
-            tmp_path / folder
-        )
+        model_args = ModelConfig(model, **(adapter or {}))
+        return ppo.main(PracticeConfig(**(practice | (config or {}))), data, arguments, model_args), tmp_path / folder
 
     return start
 
@@ -109,6 +108,9 @@ def test_the_watch_looks_on(run):
     assert (folder / "adversarial.jsonl").exists()
 
 
+LOOKED_AT = {"eval_strategy": "steps", "eval_steps": 1, "save_strategy": "steps", "save_steps": 1}
+
+
 @pytest.mark.parametrize(
     ("values", "config", "message"),
     [
@@ -119,6 +121,8 @@ def test_the_watch_looks_on(run):
         ({"per_device_train_batch_size": 64}, {}, "12 problems are too few"),
         ({"max_completion_length": 250}, {}, "does not fit into the model's 256 positions"),
         ({}, {"watch": WatchConfig()}, "eval_strategy: steps"),
+        (LOOKED_AT | {"load_best_model_at_end": True}, {"watch": WatchConfig()}, "remove it"),
+        (LOOKED_AT | {"kl_target": 6.0}, {"watch": WatchConfig(action="raise_kl")}, "would steer the coefficient back"),
     ],
 )
 def test_slips_are_told_before_the_model_loads(run, monkeypatch, values, config, message):
@@ -126,6 +130,15 @@ def test_slips_are_told_before_the_model_loads(run, monkeypatch, values, config,
     with pytest.raises(UserMistake) as told:
         run(config=config, **values)
     assert message in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"), [("q_prj", "no module q_prj; did you mean q_proj"), ("lm_head", "cannot have an adapter")]
+)
+def test_an_adapter_where_none_can_be_is_told_before_the_model_loads(run, monkeypatch, target, message):
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", lambda *a, **k: pytest.fail("loaded"))
+    with pytest.raises(UserMistake, match=message):
+        run(adapter={"use_peft": True, "lora_target_modules": ["v_proj", target]})
 
 
 def test_its_keys_are_those_of_ppo():

@@ -55,7 +55,7 @@ def of(
     total: Total,
 ) -> Estimate:
     """Of a batch of TRL's with the scores (B,) of its completions (NaN: not judged) and the critic's values (B, T)."""
-    judged = ~scores.isnan()
+    judged = ~scores.isnan() & rollout["completion_mask"].any(1)  # TRL masks whole completions that were cut off
     own = rollout["completion_mask"] * rollout.get("tool_mask", 1) * judged[:, None]
     score = scores.nan_to_num()
     if args.missing_eos_penalty is not None:
@@ -79,8 +79,7 @@ def of(
             "objective/score": mean_score,
             "objective/rlhf_reward": mean_score - kl_coef * sequence_kl,
             "value/mean": means[3].item(),
-            # NaN, which is not logged, where all returns are the same
-            "value/explained_variance": (1 - variances[2] / variances[1]).item(),
+            "value/explained_variance": explained_variance(variances[1], variances[2]).item(),
         },
     )
 
@@ -94,6 +93,13 @@ def _advantages_and_returns(
     if args.critic_lam is None:
         return advantages, advantages + values
     return advantages, gae(rewards, values, own, args.gamma, args.critic_lam) + values
+
+
+def explained_variance(returns: torch.Tensor, errors: torch.Tensor) -> torch.Tensor:
+    """Of the variance of the returns by the critic, whose errors have this variance; NaN where all returns are alike.
+
+    NaN is not logged and is no warning; minus infinity would be both."""
+    return torch.where(returns > TINY, 1 - errors / returns, torch.nan)
 
 
 def weighted(rewards: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

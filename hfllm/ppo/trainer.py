@@ -65,7 +65,12 @@ class PPOTrainer(PracticeTrainer):
         self._negative_generations = 0
         policy = self.model.get_base_model() if is_peft_model(self.model) else self.model
         is_sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
-        if self.ref_model is not None and not isinstance(model, str) and not is_sharded:
+        if self.ref_model is not None and not isinstance(model, str) and is_sharded:
+            raise ValueError(
+                "model: under FSDP and DeepSpeed the reference is loaded from the path that a model came from, which\n"
+                "  may no longer be this model; save it, and give its folder"
+            )
+        if self.ref_model is not None and not isinstance(model, str):
             # TRL loads the reference from the path that the model came from; this one may have changed since
             self.accelerator.unwrap_model(self.ref_model).load_state_dict(policy.state_dict())
         if changed := undistort(policy.generation_config):
