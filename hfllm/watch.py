@@ -88,6 +88,16 @@ def check(config: WatchConfig, rewards: Rewards, args: GRPOConfig, *, measured: 
             "watch: action: raise_kl: there is no KL to raise; write  kl_coef: 0.05  (stage ppo) or  beta: 0.05  "
             "(stage grpo)"
         )
+    if problem is None and config.action == "raise_kl" and getattr(args, "kl_target", None) is not None:
+        problem = (
+            "watch: action: raise_kl: kl_target would steer the coefficient back; remove  kl_target:,  or write\n"
+            "  action: stop"
+        )
+    if problem is None and args.load_best_model_at_end:
+        problem = (
+            "watch: load_best_model_at_end would put other weights in the place of those the watch keeps; remove it:\n"
+            "  best/  in the run folder has the best by audit, and  action: stop  puts them back"
+        )
     if problem is None and config.action == "stop" and args.deepspeed_plugin is not None:
         problem = (
             "watch: action: stop: under DeepSpeed the best weights cannot be put back into the model; write\n"

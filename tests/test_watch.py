@@ -11,7 +11,7 @@ from hfllm import watch
 from hfllm.errors import UserMistake
 from hfllm.reward_model import RewardModel
 from hfllm.watch import WatchConfig
-from hfllm.watching import adversarial, best_of_n, independence, measures, picture, rules
+from hfllm.watching import adversarial, answers, best_of_n, independence, measures, picture, rules
 from hfllm.watching.answers import Answer, proxy
 from hfllm.watching.measures import Measurement, Score
 
@@ -116,8 +116,9 @@ def test_agreement_is_about_answers_to_the_same_prompt():
     assert measures.agreement([1, None, 2], [5, 6, None], ["a"] * 3) is None
 
 
-def test_agreement_over_all_answers_where_every_prompt_has_one():
+def test_agreement_over_all_answers_where_most_prompts_have_one():
     assert measures.agreement([1, 2, 3], [3, 2, 1], ["a", "b", "c"]) == -1
+    assert measures.agreement([1, 2, 3], [1, 3, 2], ["a", "b", "b"]) == pytest.approx((2 - 1) / 3)  # not b's pair alone
 
 
 def test_rank_correlation():
@@ -131,6 +132,13 @@ def test_rank_correlation():
 def test_a_measurement_comes_back_from_the_log():
     one = measures.measure(3, [answer(liked=1, careful=None), answer("b?", 2, 1.5)], WEIGHTS)
     assert measures.from_json(json.loads(json.dumps(measures.to_json(one)))) == one
+
+
+def test_answers_come_back_whatever_they_hold(tmp_path):
+    answers.write(tmp_path / "a" / "b.jsonl", [answer(completion="one\u2028two\x85three\nfour")] * 2)
+    assert [row["completion"] for row in answers.read(tmp_path / "a" / "b.jsonl")] == [
+        "one\u2028two\x85three\nfour"
+    ] * 2
 
 
 # ---- best of n ----

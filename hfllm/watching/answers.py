@@ -50,7 +50,8 @@ def write(file: Path, answers: Iterable[Answer]) -> None:
 
 
 def read(file: Path) -> list[Row]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    with file.open(encoding="utf-8") as lines:  # splitlines() would cut an answer at U+2028 too
+        return [json.loads(line) for line in lines]
 
 
 def _row(answer: Answer) -> Row:

@@ -127,11 +127,11 @@ def rank_correlation(first: Values, second: Values) -> float | None:
 def agreement(first: Values, second: Values, prompts: Sequence[Hashable]) -> float | None:
     """Do both prefer the same of two answers to a prompt? From 1, always, over 0, as often as not, to -1, never.
 
-    Goodman and Kruskal's gamma over such pairs (all pairs where every prompt has one answer); None without any. While
-    a policy learns to please `first`, `second` changes with their covariance (Price, Nature 227, 1970): below 0, what
-    `first` gains `second` loses."""
+    Goodman and Kruskal's gamma over such pairs; over all pairs where most prompts have one answer; None without any.
+    While a policy learns to please `first`, `second` changes with their covariance (Price, Nature 227, 1970): below 0,
+    what `first` gains `second` loses."""
     judged = defaultdict(list)
-    compared = prompts if len(set(prompts)) < len(prompts) else [None] * len(prompts)
+    compared = prompts if 2 * len(set(prompts)) <= len(prompts) else [None] * len(prompts)
     for prompt, one, other in zip(compared, first, second, strict=True):
         if one is not None and other is not None:
             judged[prompt].append((one, other))

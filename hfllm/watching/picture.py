@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def draw(file: Path, report: dict[str, Any], seen: Sequence[Measurement]) -> Non
     points, start = report["best_of_n"], seen[0]
     curve(axes, seen, [one.proxy.z for one in seen], PROXY, "proxy (trained on)", best_of(points, None, start.proxy))
     others = [name for name in start.rewards if name not in report["audits"]]
-    colours = [*zip(report["audits"], AUDITS, strict=False), *((name, MEASURED) for name in others)]
+    colours = [*zip(report["audits"], cycle(AUDITS), strict=False), *((name, MEASURED) for name in others)]
     for name, colour in colours:
         values = [one.rewards[name].z for one in seen]
         kind = "audit" if name in report["audits"] else "only measured"

@@ -29,7 +29,6 @@ class Recorder:
         self.trainer = trainer
         self.answers: list[Answer] = []
         self.initial = initial.scorer(trainer)
-        self.is_scored = trainer.beta != 0 and not trainer.args.sync_ref_model  # by TRL itself, against the same policy
         self.last: list[tuple[Completion, Completion, list[int], Rewards]] = []  # of this process
 
     @contextmanager
