@@ -53,8 +53,8 @@ class WatchConfig:
         default=0.5, metadata={"help": "Weight of the newest evaluation in the moving mean; 1: no smoothing."}
     )
     agreement: float | None = field(
-        default=0.0,
-        metadata={"help": "An audit that prefers the proxy's choice no more than this (-1 to 1) counts; null: none."},
+        default=0.4,
+        metadata={"help": "An audit that agrees with the proxy less than so much of step 0 has turned; null: never."},
     )
     entropy_ratio: float = field(default=0.4, metadata={"help": "A sign of collapse: entropy below so much of step 0."})
     distinct_2_ratio: float = field(default=0.5, metadata={"help": "A sign: distinct pairs of tokens below so much."})

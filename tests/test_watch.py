@@ -209,7 +209,7 @@ def test_a_fall_within_the_noise_is_no_fall():
 
 def agreeing(values, **config):
     """The verdict after each evaluation of a run in which proxy and audit agree so much."""
-    config = WatchConfig(**({"smoothing": 1.0} | config))
+    config = WatchConfig(**({"smoothing": 1.0, "agreement": 0.0} | config))
     history = [measurement(step, step, step, agreement={"careful": value}) for step, value in enumerate(values)]
     return [rules.judge(history[: end + 1], ["careful"], config) for end in range(len(history))]
 
@@ -220,7 +220,8 @@ def test_an_audit_that_no_longer_prefers_what_the_proxy_prefers_ends_the_run():
     assert verdicts[2].turned == {"careful": pytest.approx(-0.1)}
     assert "chose the same one in 75% at first, in 40% now" in verdicts[3].reason
     assert agreeing([0.5, 0.4, -0.1], patience=1)[-1].reason is not None
-    assert agreeing([0.5, 0.1, 0.1], agreement=0.1)[-1].reason is not None
+    assert agreeing([0.5, 0.2, 0.2], agreement=0.4)[-1].reason is not None  # 0.4 of 0.5
+    assert agreeing([0.5, 0.21, 0.21], agreement=0.4)[-1].reason is None
 
 
 def test_one_evaluation_of_disagreement_is_none():

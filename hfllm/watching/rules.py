@@ -48,14 +48,16 @@ def judge(history: Sequence[Measurement], audits: Sequence[str], config: WatchCo
 
 
 def turn_of(history: Sequence[Measurement], audit: str, config: WatchConfig) -> float | None:
-    """The smoothed agreement of an audit with the proxy once following the proxy gains it nothing more.
+    """The smoothed agreement of an audit with the proxy once following the proxy gains it hardly more.
 
-    None before that, and for an audit that did not agree at step 0."""
+    None before that, and for an audit that did not agree at step 0. The gain ends where they agree no more often than
+    not, at 0; but the policy goes on between two evaluations, so a share of the first agreement is the limit."""
     values = [one.agreement[audit] for one in history]
-    if config.agreement is None or values[-1] is None or (values[0] or 0.0) < AGREED:
+    first = values[0] or 0.0
+    if config.agreement is None or values[-1] is None or first < AGREED:
         return None
     now = smoothed(values, config.smoothing)[-1]
-    return now if now <= config.agreement else None
+    return now if now <= config.agreement * first else None
 
 
 def fall_of(history: Sequence[Measurement], audit: str, config: WatchConfig) -> float | None:
@@ -136,7 +138,7 @@ def smoothed(values: Sequence[float | None], newest: float) -> list[float]:
 def _turn_in_words(history: Sequence[Measurement], audit: str, agreement: float, config: WatchConfig) -> str:
     before, now = (f"{(1 + value) / 2:.0%}" for value in (history[0].agreement[audit] or 0.0, agreement))
     return (
-        f"the audit {audit} no longer prefers what the proxy prefers, {_times(config)}: of two answers to a prompt "
+        f"the audit {audit} hardly prefers what the proxy prefers, {_times(config)}: of two answers to a prompt "
         f"they chose the same one in {before} at first, in {now} now"
     )
 
