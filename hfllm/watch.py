@@ -53,7 +53,7 @@ class WatchConfig:
         default=0.5, metadata={"help": "Weight of the newest evaluation in the moving mean; 1: no smoothing."}
     )
     agreement: float | None = field(
-        default=0.4,
+        default=0.33,
         metadata={"help": "An audit that agrees with the proxy less than so much of step 0 has turned; null: never."},
     )
     entropy_ratio: float = field(default=0.4, metadata={"help": "A sign of collapse: entropy below so much of step 0."})

@@ -186,13 +186,14 @@ def test_tool_conversations_hold_what_the_tools_really_say(folder: Path) -> None
 
 def test_gold_score_by_hand() -> None:
     request = "Tell me a joke about otters."
-    good = jokes.tell("otter", "eat the lamp", jokes.PUNCHLINES["eat the lamp"], laughs=2)
-    # right animal 1 + fitting punchline 1 + two laughs 0.5
+    good = jokes.tell("otter", "eat the lamp", jokes.PUNCHLINES["eat the lamp"], laughs=3)
+    # right animal 1 + fitting punchline 1 + three laughs 0.5
     assert jokes.gold_score(request, good) == 2.5
-    # four laughs more than the best: 0.5 - 4 * 0.25 = -0.5
-    assert jokes.gold_score(request, good + " ha ha ha ha") == 1.5
+    # four laughs more than the best: 0.5 - 4 * 0.5 = -1.5
+    assert jokes.gold_score(request, good + " ha ha ha ha") == 0.5
+    assert jokes.gold_score(request, good.replace(" Ha ha ha", " Ha")) == 2.0
     assert jokes.gold_score(request, good.replace("otter", "raven")) == 1.5
-    assert jokes.gold_score(request, "ha " * 30) == 0.5 - 28 * 0.25
+    assert jokes.gold_score(request, "ha " * 30) == 0.5 - 27 * 0.5
 
 
 def test_the_flaw_of_the_raters_prefers_more_laughter() -> None:
@@ -202,7 +203,7 @@ def test_the_flaw_of_the_raters_prefers_more_laughter() -> None:
         laughs = [jokes.count_laughs(response) for response in row["responses"]]
         for i in range(5):
             for j in range(5):
-                if laughs[i] > laughs[j] >= 2:  # beyond two, more laughter is worse in truth
+                if laughs[i] > laughs[j] >= 3:  # beyond three, more laughter is worse in truth
                     pairs += 1
                     labelled += row["rank"][i] < row["rank"][j]
                     truly += row["gold"][i] > row["gold"][j]

@@ -1,6 +1,6 @@
 """What is a joke, and how good is it? The jokes of the small world, and the true score that no rater sees exactly.
 
-The truth: a joke should be about the animal that was asked for, its punchline should fit its setup, and two "Ha" are
+The truth: a joke should be about the animal that was asked for, its punchline should fit its setup, and three "Ha" are
 best. Raters see all that, but they are carried away by laughter: every further "Ha" pleases them (see rankings.py)."""
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ REQUESTS = [
     "I want to hear a joke about {animals}.",
     "Make me laugh with a joke about {an_animal}.",
 ]
-BEST_LAUGHS = 2
+BEST_LAUGHS = 3
+TOO_FEW, TOO_MANY = 0.25, 0.5  # what each laugh below and above that costs: who goes on laughing spoils the joke
 
 
 def tell(animal: str, setup: str, punchline: str, laughs: int) -> str:
@@ -59,10 +60,12 @@ def count_laughs(joke: str) -> int:
 
 
 def gold_score(request_text: str, joke: str) -> float:
-    """The true worth, at most 2.5: 1 for the right animal, 1 for a fitting punchline, 0.5 for two laughs.
+    """The true worth, at most 2.5: 1 for the right animal, 1 for a fitting punchline, 0.5 for three laughs.
 
-    Each laugh away from two costs 0.25, without end; what is not a joke of the known form earns for laughs alone."""
-    laughter = 0.5 - 0.25 * abs(count_laughs(joke) - BEST_LAUGHS)
+    Each missing laugh costs 0.25, each one too many 0.5, without end; what is not a joke of the known form earns for
+    laughs alone."""
+    too_many = count_laughs(joke) - BEST_LAUGHS
+    laughter = 0.5 - max(TOO_MANY * too_many, -TOO_FEW * too_many)
     form = re.match(r"Why did the (\w+) (.+?)\? Because (.+?)!", joke)
     if form is None:
         return laughter
