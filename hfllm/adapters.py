@@ -37,9 +37,13 @@ def check_targets(model_args: ModelConfig) -> None:
 def module_names(model_args: ModelConfig) -> list[str]:
     """model.layers.0.self_attn.q_proj and the like: of a model without memory behind its weights."""
     import torch
+    import transformers
     from transformers import AutoConfig, AutoModelForCausalLM
 
     name = str(model_args.model_name_or_path)
     config = AutoConfig.from_pretrained(models.adapter_base(name) or name, revision=model_args.model_revision)
+    # as TRL loads it: models that read images, and encoders, are no causal LM to transformers
+    own = getattr(transformers, (config.architectures or [""])[0], None)
     with torch.device("meta"):
-        return [name for name, _ in AutoModelForCausalLM.from_config(config).named_modules() if name]
+        model = AutoModelForCausalLM.from_config(config) if own is None else own(config)
+    return [name for name, _ in model.named_modules() if name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hfllm import conversations, data, labels, models, processes, recipe, untrusted
+from hfllm import adapters, conversations, data, labels, models, processes, recipe, untrusted
 from hfllm.data import DatasetConfig, DatasetMixtureConfig
 from hfllm.errors import UserMistake
 
@@ -30,6 +30,7 @@ def main(data_args: DatasetMixtureConfig, training_args: SFTConfig, model_args: 
     if training_args.dataset_kwargs:
         raise UserMistake("dataset_kwargs: not used by the stage sft, which makes the labels itself; remove it")
     model_args.model_name_or_path = models.find_model(model_args.model_name_or_path)
+    adapters.check_targets(model_args)
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path, revision=model_args.model_revision)
@@ -121,21 +122,9 @@ def _trainer(
         peft_config=get_peft_config(model_args),
         quantization_config=get_quantization_config(model_args),
     )
-    if model_args.use_peft:
-        _check_targets(trainer.model, model_args)
     if trainer.padding_free:  # asked for, or what packing amounts to
         _check_packing(trainer.model)
     return trainer
-
-
-def _check_targets(model: Any, model_args: ModelConfig) -> None:
-    """Every module that the recipe names has an adapter: peft is content when one of them has."""
-    targets = model_args.lora_target_modules or []
-    named = targets if isinstance(targets, list) else []  # a text is a pattern, or all-linear
-    adapted = [name for name, _ in model.named_modules() if ".lora_A" in name]
-    missing = [target for target in named if not any(f".{target}." in name for name in adapted)]
-    if missing:
-        raise UserMistake(f"lora_target_modules: the model has no module {', '.join(missing)}")
 
 
 def _check_packing(model: Any) -> None:
