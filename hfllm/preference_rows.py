@@ -32,10 +32,10 @@ def reader_of(columns: list[str], first: Row) -> Reader:
 
 
 def read_ranking(row: Row) -> Ranked:
-    """`responses` with `rank` (1 is best) or `scores` (the higher, the better)."""
+    """`responses` with `rank` (1 is best) or `scores` (the higher, the better); a single answer makes no pair."""
     answers = row["responses"]
-    if not isinstance(answers, list) or len(answers) < 2:
-        raise ValueError("fewer than two answers")
+    if not isinstance(answers, list) or not answers:
+        raise ValueError(f"responses is {answers!r:.60}, not a list of answers")
     name = "rank" if "rank" in row else "scores"
     numbers = row[name]
     if not isinstance(numbers, list) or not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):

@@ -5,7 +5,8 @@
 Known layouts, told apart by their columns:
     chosen + rejected (+ prompt)        text or messages; the prompt may be what both conversations begin with;
                                         transcripts of HH-RLHF
-    prompt + responses + rank | scores  answers ranked by people: rank 1 is best, a high score is good, ties say nothing
+    prompt + responses + rank | scores  answers ranked by people: rank 1 is best, a high score is good; ties, and
+                                        answers that stand alone, say nothing
     completion | text + label (+ prompt)  answers judged one by one: good (true, 1) or bad (false, 0)
 
 A ranking gives a pair for every two answers that are not tied (InstructGPT, arXiv 2203.02155, section 3.5). Pairs with
@@ -122,6 +123,8 @@ def _paired(dataset: Dataset, place: str, read: Callable[[Row], list[Row]], plai
         desc=f"Reading {place}",
     )
     _refuse(made, place, len(dataset))
+    if (lost := len(dataset) - len(made.unique("ranking"))) and processes.is_first():
+        print(f"{place}: {lost} of {len(dataset)} rows give no pair: they have one answer, or all are tied.")
     return made.remove_columns("mistake")
 
 
@@ -141,7 +144,7 @@ def _pair_batch(batch: dict[str, list[Any]], indices: list[int], read: Callable[
 
 def _refuse(made: Dataset, place: str, rows: int) -> None:
     if len(made) == 0:
-        raise UserMistake(f"{place}: no pair in {rows} rows: all answers of every prompt are tied")
+        raise UserMistake(f"{place}: no pair in {rows} rows: every prompt has one answer, or all are tied")
     bad = [(number, why) for number, why in zip(made["ranking"], made["mistake"], strict=True) if why is not None]
     if not bad:
         return
@@ -165,9 +168,11 @@ def _without_equal_sides(made: Dataset, place: str) -> Dataset:
     return made.select([number for number, differs in enumerate(differ) if differs])
 
 
-def _said(side: Side) -> str:
-    """White space around an answer is no difference."""
-    return side.strip() if isinstance(side, str) else "\n".join(str(message["content"]).strip() for message in side)
+def _said(side: Side) -> Side:
+    """White space around an answer is no difference; another call of a tool is one."""
+    if isinstance(side, str):
+        return side.strip()
+    return [message | {"content": message["content"].strip()} for message in side]
 
 
 def _numbered_by_prompt(made: Dataset) -> Dataset:

@@ -128,7 +128,7 @@ def test_pairs_with_equal_sides_are_refused(capsys):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"prompt": "a?", "responses": ["x"], "rank": [1]}, "fewer than two answers"),
+        ({"prompt": "a?", "responses": [], "rank": []}, "not a list of answers"),
         ({"prompt": "a?", "responses": ["x", "y"], "rank": [1]}, "2 answers, but 1 numbers in rank"),
         ({"prompt": "a?", "responses": ["x", "y"], "scores": [1.0, None]}, "not a list of numbers"),
         ({"prompt": "a?", "chosen": None, "rejected": "y"}, "chosen is None, not text or messages"),
@@ -145,9 +145,36 @@ def test_a_row_that_cannot_be_read_is_told_with_its_reason(row, reason):
         pairs([row])
 
 
-def test_rankings_of_ties_alone_are_refused():
-    with pytest.raises(UserMistake, match="no pair in 1 rows: all answers of every prompt are tied"):
-        pairs([{"prompt": "a?", "responses": ["x", "y"], "rank": [1, 1]}])
+def test_rankings_of_ties_or_of_one_answer_alone_are_refused():
+    tied = {"prompt": "a?", "responses": ["x", "y"], "rank": [1, 1]}
+    single = {"prompt": "b?", "responses": ["x"], "rank": [1]}
+    with pytest.raises(UserMistake, match="no pair in 2 rows: every prompt has one answer, or all are tied"):
+        pairs([tied, single])
+
+
+def test_rankings_of_one_to_five_answers_with_ties(capsys):
+    rankings = [("a", [1]), ("bc", [1, 1]), ("def", [2, 1, 2]), ("ghij", [1, 2, 2, 3]), ("klmno", [3, 1, 2, 1, 3])]
+    rows = [{"prompt": f"{answers}?", "responses": list(answers), "rank": rank} for answers, rank in rankings]
+    found = pairs(rows)
+    told = [one["chosen"][0]["content"] + one["rejected"][0]["content"] for one in found]
+    # e before d and f; g before h and i before j; l and n before m before k and o
+    assert told == ["ed", "ef", "gh", "gi", "gj", "hj", "ij", "lk", "mk", "nk", "lm", "lo", "nm", "mo", "no"]
+    assert [one["ranking"] for one in found] == [2] * 2 + [3] * 5 + [4] * 8
+    assert capsys.readouterr().out.count("2 of 5 rows give no pair: they have one answer, or all are tied") == 1
+    pairs(rows[2:])
+    assert "give no pair" not in capsys.readouterr().out
+
+
+def test_answers_that_differ_in_a_call_of_a_tool_are_not_equal():
+    def call(city, text="Let me see."):
+        function = {"name": "find", "arguments": {"city": city}}
+        return [assistant(text) | {"tool_calls": [{"type": "function", "function": function}]}]
+
+    row = {"prompt": [user("a?")], "chosen": call("Brunn"), "rejected": call("Rome")}
+    (pair,) = pairs([row])
+    assert pair["chosen"] != pair["rejected"]
+    with pytest.raises(UserMistake, match="1 of 1 pairs have two equal sides"):
+        pairs([row | {"rejected": call("Brunn", "Let me see. ")}])
 
 
 def test_columns_of_no_layout_are_told_with_those_that_are_known():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -96,7 +98,8 @@ def test_it_learns_what_raters_like(run):
 def test_no_prompt_is_trained_on_and_measured_on(run, capsys):
     numbers, _ = run(held_out=ROWS[:2])
     assert numbers["data"]["train"]["rankings"] == 10
-    assert "4 of 24 pairs have a prompt of the held-out data; they are left out" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "train.jsonl [train]: 4 of 24 pairs have a prompt of the held-out data; they are left out" in told
     with pytest.raises(UserMistake, match="nothing is left to train on"):
         run(held_out=ROWS)
 
@@ -105,7 +108,61 @@ def test_pairs_that_are_too_long_are_left_out_and_told_of(run, capsys):
     long = {"prompt": "What is it?", "responses": ["It is " + "very " * 60, "No."], "rank": [1, 2]}
     numbers, _ = run([*ROWS, long], held_out=[{"prompt": "a?", "responses": ["x", "y"], "rank": [1, 2]}])
     assert numbers["data"]["train"]["pairs"] == 24
-    assert "1 of 25 pairs have a side longer than max_length 64; they are left out" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "train.jsonl [train]: 1 of 25 pairs have a side longer than max_length 64; they are left out" in told
+
+
+@pytest.mark.parametrize(
+    ("held_out", "told"),
+    [
+        ([], "train-1.jsonl .train.: 3 of 3 pairs have a side longer"),
+        (
+            [{"prompt": "Why?", "responses": ["x" * 99, "y"], "rank": [1, 2]}],
+            "test-0.jsonl .train. .held out.: 1 of 1 pair",
+        ),
+        (ROWS[4:8], "train-1.jsonl .train.: 4 of 4 pairs have a prompt of the held-out data"),
+    ],
+    ids=["trained on", "held out", "both"],
+)
+def test_of_several_data_sets_a_message_names_the_one(tmp_path, chat, held_out, told):
+    long = [{"prompt": f"What of {n}?", "responses": ["very " * 60, "No."], "rank": [1, 2]} for n in range(4)]
+    same = [row | {"responses": row["responses"][:2], "rank": [1, 2]} for row in ROWS[4:8]]
+    seconds = same if held_out else long
+    parts = [DatasetConfig(write(tmp_path / f"train-{n}.jsonl", rows)) for n, rows in enumerate([ROWS[:4], seconds])]
+    measured = [DatasetConfig(write(tmp_path / "test-0.jsonl", held_out))] if held_out else []
+    model = ModelConfig(chat, lora_task_type="SEQ_CLS")
+    with pytest.raises(UserMistake, match=told):
+        reward.main(JudgeConfig(1, 0.25), DatasetMixtureConfig(parts, measured), arguments(tmp_path), model)
+
+
+def test_a_member_of_an_ensemble_is_gone_when_the_next_one_loads(run, monkeypatch):
+    build, made = reward.build_trainer, []
+
+    def build_and_remember(*args):
+        assert all(model() is None for model in made)
+        trainer = build(*args)
+        made.append(weakref.ref(trainer.model))
+        return trainer
+
+    monkeypatch.setattr(reward, "build_trainer", build_and_remember)
+    gc.disable()  # else it may come by chance just in time
+    try:
+        run(ensemble=2)
+    finally:
+        gc.enable()
+    assert len(made) == 2
+
+
+def test_a_model_without_a_spread_has_scores_but_no_z_scores(run):
+    _, folder = run()
+    file = folder / "reward_model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"spread": 0.0}))
+    assert len(RewardModel(str(folder)).scores(conversations()[:2])) == 2
+    message = f"reward model {folder}: it gives every held-out answer the same score"
+    with pytest.raises(UserMistake, match=message):
+        RewardModel(str(folder), normalised=True).scores(conversations()[:2])
+    with pytest.raises(UserMistake, match=message):  # before anything is generated
+        chosen_rewards.find({str(folder): {"normalised": True}})
 
 
 def test_the_members_of_an_ensemble_differ_and_judge_together(run):

@@ -9,6 +9,7 @@ import random
 import numpy as np
 import pytest
 
+from hfllm.errors import UserMistake
 from hfllm.reward_model import length, outcome
 from hfllm.reward_model.report import Judged, Pairs, calibration, calibration_error, loss_and_accuracy, report
 
@@ -35,6 +36,13 @@ def test_each_ranking_weighs_the_same_in_the_loss():
     # a ranking of three pairs with margins 0 and one of a single pair with a huge margin: (ln 2 + 0) / 2
     three = Judged([0.0, 0.0, 0.0], [1, 1, 1], [0, 0, 1], [1, 2, 2])
     assert loss_and_accuracy([three, pair(1000.0)])["loss"] == pytest.approx(math.log(2) / 2)
+
+
+def test_the_parts_of_a_large_ranking_weigh_1_together_in_the_loss():
+    # three rows: a quarter and three quarters of a ranking with margins 0, and a pair with the margin log 3
+    parts = [Judged([0.0, 0.0], [9, 9], [0], [1], weight) for weight in (0.25, 0.75)]
+    expected = (0.25 * math.log(2) + 0.75 * math.log(2) + math.log(4 / 3)) / 3
+    assert loss_and_accuracy([*parts, pair(math.log(3))])["loss"] == pytest.approx(expected)
 
 
 def test_accuracy_by_length_of_the_better_answer():
@@ -115,3 +123,11 @@ def test_an_ensemble_is_judged_in_z_scores():
     shared, disagreement = outcome.ensemble([[pair(2.0)], [pair(-2.0)]])
     assert shared[0].scores == [0.0, 0.0]
     assert disagreement == 1
+
+
+def test_a_member_that_tells_no_answers_apart_is_named():
+    members = [[pair(2.0)], [pair(0.0)]]
+    with pytest.raises(UserMistake, match=r"reward model member-1: it gives every held-out answer the same score"):
+        outcome.ensemble(members)
+    # numpy's spread of three times 0.1 is 1e-17
+    assert report([Judged([0.1, 0.1, 0.1], [9, 9, 9], [0], [1])])["spread"] == 0

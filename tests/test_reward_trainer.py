@@ -48,12 +48,12 @@ def encoded(pairs, tokenizer):
 
 @pytest.fixture
 def trainer(folder, tokenizer, encoded, tmp_path):
-    def make(**values):
+    def make(data=encoded, **values):
         return RankingTrainer(
             model=str(folder),
             args=RewardConfig(str(tmp_path), **(SETTINGS | values)),
-            train_dataset=encoded,
-            eval_dataset=encoded,
+            train_dataset=data,
+            eval_dataset=data,
             processing_class=tokenizer,
         )
 
@@ -77,11 +77,11 @@ def test_a_large_ranking_is_cut_into_rows_that_weigh_1_together(tokenizer):
 
 
 def test_held_out_prompts_keep_all_their_pairs(pairs):
-    train, held_out = rows.hold_out(pairs, 0.34, seed=0)
+    train, held_out = rows.hold_out(pairs, 0.34, seed=0, place="x")
     assert len(train) + len(held_out) == len(pairs)
     assert not set(train["ranking"]) & set(held_out["ranking"])
     assert len(set(held_out["ranking"])) == 1
-    assert rows.hold_out(pairs, 0.34, seed=0)[1]["ranking"][:] == held_out["ranking"][:]
+    assert rows.hold_out(pairs, 0.34, seed=0, place="x")[1]["ranking"][:] == held_out["ranking"][:]
 
 
 def test_the_loss_is_the_mean_over_rankings_of_the_mean_over_pairs(trainer, encoded):
@@ -93,9 +93,8 @@ def test_the_loss_is_the_mean_over_rankings_of_the_mean_over_pairs(trainer, enco
         / len(row["better"])
         for one, row in zip(scores, encoded, strict=True)
     ]
-    batch = RankingCollator(made.processing_class.pad_token_id)([{**row, "number": n} for n, row in enumerate(encoded)])
     made.model.eval()
-    assert made.compute_loss(made.model, batch).item() == pytest.approx(sum(by_hand) / 3, rel=1e-4)
+    assert made.compute_loss(made.model, one_batch(made, encoded)).item() == pytest.approx(sum(by_hand) / 3, rel=1e-4)
     metrics = made.evaluate()
     assert metrics["eval_loss"] == pytest.approx(sum(by_hand) / 3, rel=1e-4)
     judged = made.judge()
@@ -106,6 +105,29 @@ def test_the_loss_is_the_mean_over_rankings_of_the_mean_over_pairs(trainer, enco
         for i, j in zip(row["better"], row["worse"], strict=True)
     ]
     assert metrics["eval_accuracy"] == pytest.approx(sum(right) / len(right))
+
+
+def one_batch(trainer, data):
+    return RankingCollator(trainer.processing_class.pad_token_id)([{**row, "number": n} for n, row in enumerate(data)])
+
+
+def test_the_loss_of_an_evaluation_is_that_of_training_also_of_a_ranking_that_was_cut(trainer, tokenizer):
+    many = {"prompt": "Who?", "responses": [str(n) for n in range(12)], "rank": list(range(12))}
+    data = rows.encode(preferences.pairs(Dataset.from_list([many, *RANKINGS]), "x"), tokenizer, None, "x")
+    assert len(set(data["weight"])) > 1
+    made = trainer(data, per_device_eval_batch_size=2)
+    made.model.eval()
+    with torch.no_grad():
+        loss = made.compute_loss(made.model, one_batch(made, data)).item()
+    assert made.evaluate()["eval_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_tie_is_half_right_in_training_as_in_an_evaluation(trainer, encoded):
+    made = trainer()
+    made.model.score.weight.data.zero_()  # every answer has the score 0
+    made.compute_loss(made.model, one_batch(made, encoded))
+    assert made._metrics["train"]["accuracy"] == [0.5]
+    assert made.evaluate()["eval_accuracy"] == 0.5
 
 
 def test_with_one_pair_a_row_it_is_trls_loss(folder, tokenizer, tmp_path):

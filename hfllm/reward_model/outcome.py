@@ -15,7 +15,7 @@ from typing import Any
 
 from hfllm.reward_model import length, picture
 from hfllm.reward_model.report import Judged, report
-from hfllm.reward_model.scorer import FILE, together
+from hfllm.reward_model.scorer import FILE, together, z_scores
 
 MOST_IN_RECEIPT = ("accuracy", "accuracy_standard_error", "expected_calibration_error", "mean", "spread")
 
@@ -56,8 +56,9 @@ def numbers(found: dict[str, Any]) -> dict[str, Any]:
 def ensemble(members: Sequence[Sequence[Judged]]) -> tuple[list[Judged], float]:
     """The rankings as the members judge them together, in z-scores; and how far they disagree.
 
-    The disagreement is the mean standard deviation of their z-scores of one answer."""
-    standard = [_standard(judged) for judged in members]
+    The disagreement is the mean standard deviation of their z-scores of one answer. Raises UserMistake for a member
+    that gives every answer the same score."""
+    standard = [_standard(judged, f"member-{number}") for number, judged in enumerate(members)]
     views = [list(zip(*(one.scores for one in same), strict=True)) for same in zip(*standard, strict=True)]
     shared = [
         replace(one, scores=[together(list(each), "mean") for each in answers])
@@ -67,7 +68,7 @@ def ensemble(members: Sequence[Sequence[Judged]]) -> tuple[list[Judged], float]:
     return shared, disagreement
 
 
-def _standard(judged: Sequence[Judged]) -> list[Judged]:
+def _standard(judged: Sequence[Judged], name: str) -> list[Judged]:
     scores = [score for one in judged for score in one.scores]
     mean, spread = statistics.fmean(scores), statistics.pstdev(scores)
-    return [replace(one, scores=[(score - mean) / spread for score in one.scores]) for one in judged]
+    return [replace(one, scores=z_scores(one.scores, mean, spread, name)) for one in judged]

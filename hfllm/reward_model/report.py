@@ -27,6 +27,7 @@ class Judged:
     lengths: Sequence[int]
     better: Sequence[int]
     worse: Sequence[int]
+    weight: float = 1.0  # in the loss; less than 1 for a part of a ranking that was too large for one row
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def report(judged: Sequence[Judged]) -> dict[str, Any]:
     accuracy, error = mean_and_error(pairs.right, pairs.ranking)
     bins = calibration(pairs)
     scores = np.concatenate([np.asarray(one.scores, dtype=float) for one in judged])
+    is_constant = np.ptp(scores) == 0  # `std` of equal numbers may be 1e-17, by which no score must be divided
     return {
         "pairs": len(pairs.margin),
         "rankings": len(judged),
@@ -68,15 +70,17 @@ def report(judged: Sequence[Judged]) -> dict[str, Any]:
         "expected_calibration_error": calibration_error(bins),
         "calibration": bins,
         "mean": float(scores.mean()),
-        "spread": float(scores.std()),
+        "spread": 0.0 if is_constant else float(scores.std()),
     }
 
 
 def loss_and_accuracy(judged: Sequence[Judged]) -> dict[str, float]:
-    """What an evaluation logs: the loss of training, each ranking weighing the same, and the share of right pairs."""
+    """What an evaluation logs: the loss of training, over the rows of all rankings, and the share of right pairs.
+
+    As in a batch of training, rows are counted, and those of a ranking that was cut weigh 1 together."""
     pairs = Pairs.of(judged)
     losses = np.logaddexp(0, -pairs.margin)  # -log sigmoid(margin), which never overflows
-    by_ranking = [losses[pairs.ranking == number].mean() for number in np.unique(pairs.ranking)]
+    by_ranking = [one.weight * losses[pairs.ranking == number].mean() for number, one in enumerate(judged)]
     accuracy, margin = float(pairs.right.mean()), float(pairs.margin.mean())
     return {"loss": float(np.mean(by_ranking)), "accuracy": accuracy, "margin": margin}
 

@@ -66,7 +66,7 @@ def count_pairs(rows: Dataset) -> int:
     return sum(map(len, rows["better"]))
 
 
-def hold_out(pairs: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+def hold_out(pairs: Dataset, share: float, seed: int, place: str) -> tuple[Dataset, Dataset]:
     """Training and held-out pairs: `share` of the prompts, drawn at random, with all their pairs.
 
     Raises UserMistake when either part would be empty."""
@@ -76,7 +76,8 @@ def hold_out(pairs: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]
     held_out = [number for number, key in enumerate(keys) if key in chosen]
     if not 0 < len(held_out) < len(keys):
         raise UserMistake(
-            f"held_out_share: {share} of {len(prompts)} prompts leaves nothing to train on or to be measured on.\n"
+            f"{place}: held_out_share: {share} of {len(prompts)} prompts leaves nothing to train on or to be measured "
+            "on.\n"
             "  to mend it, give data to be measured on:   eval_datasets: [{path: ...}]"
         )
     return pairs.select([number for number, key in enumerate(keys) if key not in chosen]), pairs.select(held_out)

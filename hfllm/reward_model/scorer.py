@@ -35,6 +35,7 @@ Aggregate = Literal["mean", "min", "uwo"]
 class Member:
     """One reward model. `mean` and `spread` (standard deviation) are those of its scores on held-out answers."""
 
+    name: str  # folder or Hub id
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     mean: float
@@ -69,10 +70,26 @@ class RewardModel:
         if len(found) == 1 and not self.normalised:
             return found[0]
         standard = [
-            [(score - member.mean) / member.spread for score in scores]
+            z_scores(scores, member.mean, member.spread, member.name)
             for member, scores in zip(self.members, found, strict=True)
         ]
         return [together(list(views), self.aggregate) for views in zip(*standard, strict=True)]
+
+
+def z_scores(scores: Sequence[float], mean: float, spread: float, name: str) -> list[float]:
+    """z_scores([1.0, 5.0], mean=3.0, spread=2.0, name="runs/reward") == [-1.0, 1.0]
+
+    Raises UserMistake, with the model's `name`, where the spread is 0."""
+    _refuse_no_spread(spread, name)
+    return [(score - mean) / spread for score in scores]
+
+
+def _refuse_no_spread(spread: float, name: str) -> None:
+    if spread == 0:
+        raise UserMistake(
+            f"reward model {name}: it gives every held-out answer the same score, so there are no z-scores.\n"
+            "  to mend it, train it longer (max_steps, num_train_epochs) or with another learning_rate"
+        )
 
 
 def together(views: list[float], aggregate: Aggregate) -> float:
@@ -95,11 +112,14 @@ def folders(name_or_path: str) -> list[str]:
 def check(name_or_path: str, *, normalised: bool = False) -> None:
     """Raises UserMistake when there is no such folder or Hub id, or no mean and spread in it where they are needed."""
     paths = [models.find_model(folder) for folder in folders(os.path.expanduser(name_or_path))]
-    if (normalised or len(paths) > 1) and any(Path(path).is_dir() and not Path(path, FILE).exists() for path in paths):
+    here = [path for path in paths if Path(path).is_dir()] if normalised or len(paths) > 1 else []
+    if any(not Path(path, FILE).exists() for path in here):
         raise UserMistake(
             f"reward model {name_or_path!r}: no {FILE} with the mean and spread of its scores, so there are no "
             "z-scores; remove  normalised:  or train it with the stage reward"
         )
+    for path in here:
+        _refuse_no_spread(saved(path).get("spread", 1.0), path)
 
 
 def load(name_or_path: str) -> Member:
@@ -119,7 +139,8 @@ def load(name_or_path: str) -> Member:
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id  # the score is read before the padding
     model.config.use_cache = False  # encoders do not take it as an argument
     numbers = saved(name_or_path)
-    return Member(model.to(device).eval(), tokenizer, numbers.get("mean", 0.0), numbers.get("spread", 1.0))
+    mean, spread = numbers.get("mean", 0.0), numbers.get("spread", 1.0)
+    return Member(name_or_path, model.to(device).eval(), tokenizer, mean, spread)
 
 
 def merged_adapter(name_or_path: str, **options: Any) -> PreTrainedModel:

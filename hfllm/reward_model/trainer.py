@@ -1,7 +1,8 @@
 """TRL's RewardTrainer on rankings: one row is a prompt with all its answers, and each ranking weighs the same.
 
 The loss is equation 1 of InstructGPT (arXiv 2203.02155): the mean over rankings of the mean over their pairs of
--log sigmoid(score of the better answer - score of the worse one). With one pair a row it is TRL's own."""
+-log sigmoid(score of the better answer - score of the worse one). With one pair a row it is TRL's own. A ranking that
+was cut into rows counts as that many, which weigh 1 together: such rows make the loss smaller, logged as well."""
 
 from __future__ import annotations
 
@@ -122,7 +123,8 @@ class RankingTrainer(RewardTrainer):
         self._total_train_tokens += int(gather(inputs["attention_mask"].sum()).sum().item()) // self._tp_size
         metrics = self._metrics["train"]
         metrics["num_tokens"] = [self._total_train_tokens]
-        rows = {"accuracy": (margins > 0).float(), "margin": margins, "mean_reward": scores}
+        right = torch.where(margins == 0, 0.5, (margins > 0).float())  # equal scores are half right, as in `report`
+        rows = {"accuracy": right, "margin": margins, "mean_reward": scores}
         for name, values in rows.items():
             metrics[name].append(gather(values.mean()).mean().item())
 
@@ -131,6 +133,8 @@ def _judged(dataset: Dataset, table: Any, numbers: Any) -> list[Judged]:
     """The rows of a data set with their scores, in its order; `table` is (rankings, most answers)."""
     by_number = dict(zip(numbers.tolist(), table, strict=True))
     return [
-        Judged(by_number[row["number"]][: len(row["lengths"])], row["lengths"], row["better"], row["worse"])
-        for row in dataset.select_columns(["number", "lengths", "better", "worse"])
+        Judged(
+            by_number[row["number"]][: len(row["lengths"])], row["lengths"], row["better"], row["worse"], row["weight"]
+        )
+        for row in dataset.select_columns(["number", "lengths", "better", "worse", "weight"])
     ]

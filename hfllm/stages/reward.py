@@ -9,6 +9,7 @@ member-1, ...), with reward_model.json (all that held-out pairs tell) and reward
 from __future__ import annotations
 
 import copy
+import gc
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -80,6 +81,7 @@ def main(
         members.append(trainer.judge())
         numbers |= tell(Path(args.output_dir), members[-1])
         del trainer  # its weights and optimizer make room for the next
+        free_memory()
     if config.ensemble > 1:
         judged, disagreement = outcome.ensemble(members)
         numbers |= tell(Path(training_args.output_dir), judged, members=config.ensemble, disagreement=disagreement)
@@ -125,10 +127,12 @@ def encoded(
         pairs_of(configs, tokenizer, training_args) for configs in (data_args.datasets, data_args.eval_datasets)
     )
     if not held_out:
-        cut = [rows.hold_out(pairs, config.held_out_share, training_args.seed) for pairs in train]
-        train, held_out = [kept for kept, _ in cut], [held for _, held in cut]
-    train = [rows.without_prompts_of(pairs, held_out, "training data") for pairs in train]
-    if any(isinstance(pairs[0]["chosen"], list) for pairs in [*train, *held_out]):
+        share, seed = config.held_out_share, training_args.seed
+        cut = [(place, *rows.hold_out(pairs, share, seed, place)) for place, pairs in train]
+        train, held_out = [(place, kept) for place, kept, _ in cut], [(place, held) for place, _, held in cut]
+    theirs = [pairs for _, pairs in held_out]
+    train = [(place, rows.without_prompts_of(pairs, theirs, place)) for place, pairs in train]
+    if any(isinstance(pairs[0]["chosen"], list) for _, pairs in [*train, *held_out]):
         labels.prepare_template(tokenizer, training_args.chat_template_path, assistant_only=False)
     encode = partial(
         rows.encode,
@@ -137,20 +141,20 @@ def encoded(
         workers=training_args.dataset_num_proc,
     )
     return (
-        concatenate_datasets([encode(pairs, place="training data") for pairs in train]),
-        concatenate_datasets([encode(pairs, place="held-out data") for pairs in held_out]),
+        concatenate_datasets([encode(pairs, place=place) for place, pairs in train]),
+        concatenate_datasets([encode(pairs, place=f"{place} (held out)") for place, pairs in held_out]),
     )
 
 
 def pairs_of(
     configs: list[DatasetConfig], tokenizer: PreTrainedTokenizerBase, training_args: RewardConfig
-) -> list[Dataset]:
-    """The pairs of each data set: plain text where the model has no chat template and the recipe gives none."""
+) -> list[tuple[str, Dataset]]:
+    """The place and the pairs of each data set: plain text where the model has no chat template and the recipe none."""
     plain = tokenizer.chat_template is None and training_args.chat_template_path is None
     frame = untrusted.control_tokens(tokenizer)
     loaded = data.mix([data.load(config) for config in configs], configs)
     return [
-        preferences.pairs(rows_of_one, config.place, frame, as_text=plain)
+        (config.place, preferences.pairs(rows_of_one, config.place, frame, as_text=plain))
         for rows_of_one, config in zip(loaded, configs, strict=True)
     ]
 
@@ -193,6 +197,15 @@ def build_trainer(
         peft_config=get_peft_config(model_args),
         quantization_config=get_quantization_config(model_args),
     )
+
+
+def free_memory() -> None:
+    """Of a trainer that is done with: torch keeps freed memory, and callbacks may hold a trainer in a circle."""
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def tell(folder: Path, judged: list[Judged], **more: Any) -> dict[str, Any]:
