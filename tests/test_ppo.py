@@ -215,3 +215,41 @@ def test_the_kl_is_in_the_reward_and_not_in_the_loss(generated):
     other = {**rollout, "ref_per_token_logps": rollout["ref_per_token_logps"] - 1}
     losses = [trainer._compute_loss(trainer.model, inputs).item() for inputs in (rollout, other)]
     assert losses[0] == losses[1]
+
+
+def test_the_clipped_value_loss_by_hand(folder, tmp_path):
+    trainer = ppo_case.build(folder, tmp_path, cliprange_value=0.2)
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    inputs = {"old_values": torch.full((1, 3), 0.5), "returns": torch.ones(1, 3), "own_mask": torch.tensor([[1, 1, 0]])}
+    inputs["num_items_in_batch"] = torch.tensor(2)
+    # .9 - 1 = -.1, squared .01; within .2 of the old .5: .7 - 1 = -.3, squared .09, which is more: half of it is .045.
+    # The third token is not the model's own
+    loss = trainer._value_loss(torch.tensor([[0.9, 0.9, 7.0]]), inputs)
+    assert loss.item() == pytest.approx(0.045)
+    # .6 is no further than .2 from the old one: nothing is clipped, (.6 - 1)^2 / 2 = .08
+    assert trainer._value_loss(torch.tensor([[0.6, 0.6, 7.0]]), inputs).item() == pytest.approx(0.08)
+    assert trainer._metrics["train"]["value/loss"] == pytest.approx([0.045, 0.08])
+    assert trainer._metrics["train"]["value/clip_ratio"] == [1, 0]
+
+
+@pytest.mark.parametrize(("ends_with", "penalty"), [("<|eos|>", 0.0), ("<|im_end|>", 0.0), ("a", 0.5)])
+def test_whatever_ends_an_answer_of_the_model_is_no_cut_off(folder, tmp_path, ends_with, penalty):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = shutil.copytree(folder, tmp_path / "model")
+    stops = tokenizer.convert_tokens_to_ids(["<|eos|>", "<|im_end|>"])
+    (model / "generation_config.json").write_text(json.dumps({"eos_token_id": stops}))
+    ids = [20, 30, tokenizer.convert_tokens_to_ids(ends_with)]
+
+    def same(prompts, trainer):
+        count = len(prompts)
+        return {"prompt_ids": [[40]] * count, "completion_ids": [ids] * count, "logprobs": [[0.0] * 3] * count}
+
+    def one(completions, **_):
+        return [1.0] * len(completions)
+
+    named = {"rollout_func": same}
+    trainer = ppo_case.build(model, tmp_path / "out", rewards=one, named=named, missing_eos_penalty=0.5)
+    trainer.model.train()
+    trainer._generate_and_score_completions(list(trainer.train_dataset.select(range(4))))
+    assert trainer._metrics["train"]["objective/score"] == [1 - penalty]

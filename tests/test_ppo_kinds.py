@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from trl import GRPOConfig
 from trl.distributed import DistributedBackend
 from trl.generation.vllm_generation import VLLMGeneration
+from trl.trainer import grpo_trainer
 
 from hfllm.ppo import PPOConfig, PPOTrainer, critic
 from tests import ppo_case, stand_in
@@ -144,16 +145,25 @@ def test_a_critic_that_foresees_nothing_is_told_of_once(folder, tmp_path, caplog
     assert sum("explained_variance" in record.message for record in caplog.records) == 1
 
 
-def test_no_weight_of_the_critic_is_sent_to_vllm(folder, tmp_path):
-    trainer = ppo_case.build(folder, tmp_path, kl_coef=0.0)
-    engine = VLLMGeneration.__new__(VLLMGeneration)  # vLLM itself is not needed to ask for the names
-    engine.model, engine.accelerator, engine.mode = trainer.model, trainer.accelerator, "colocate"
-    engine._dist = DistributedBackend(trainer.accelerator)
-    assert any(critic.is_critics(name) for name, _ in engine._iter_named_params())
-    engine._iter_named_params = critic.without_critic(engine._iter_named_params)
-    names = [name for name, _ in engine._iter_named_params()]
-    assert names
-    assert not any(critic.is_critics(name) for name in names)
+class WithoutEngine(VLLMGeneration):
+    """vLLM itself is not needed to see which weights a trainer would send to it."""
+
+    def __init__(self, model, accelerator, mode, **_):
+        self.model, self.accelerator, self.mode = model, accelerator, mode
+        self._dist = DistributedBackend(accelerator)
+
+
+@pytest.mark.parametrize("kind", ["whole", "lora"])
+def test_no_weight_of_the_critic_is_sent_to_vllm(folder, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(grpo_trainer, "VLLMGeneration", WithoutEngine)
+    lora = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    named = {"peft_config": lora} if kind == "lora" else {}
+    trainer = ppo_case.build(folder, tmp_path, named=named, kl_coef=0.0, use_vllm=True)
+    engine = trainer.vllm_generation
+    unfiltered = [name for name, _ in VLLMGeneration._iter_named_params(engine)]
+    assert any(map(critic.is_critics, unfiltered))
+    sent = {name for name, _ in engine._iter_named_params()}
+    assert sent == {name for name, _ in AutoModelForCausalLM.from_pretrained(folder).named_parameters()}
 
 
 def test_the_reference_is_the_very_model_that_was_given(folder, tmp_path):

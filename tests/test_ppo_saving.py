@@ -34,16 +34,17 @@ def folder(tmp_path_factory):
     return stand_in.make(tmp_path_factory.mktemp("qwen3"))
 
 
-@pytest.mark.parametrize("kind", ["head", "separate", "lora"])
-def test_a_resumed_run_is_the_uninterrupted_one(folder, tmp_path, kind):
-    settings = SETTINGS | {"save_steps": 3, "logging_steps": 2, "critic_learning_rate": 0.01}
+# of the 4 steps that a generation serves, 3 falls amid the second epoch, 2 between the two, 4 between two generations
+@pytest.mark.parametrize(("kind", "step"), [("head", 3), ("separate", 3), ("lora", 3), ("head", 2), ("head", 4)])
+def test_a_resumed_run_is_the_uninterrupted_one(folder, tmp_path, kind, step):
+    settings = SETTINGS | {"save_steps": step, "logging_steps": 2, "critic_learning_rate": 0.01}
     settings |= {"critic": "separate"} if kind == "separate" else {}
     lora = LoraConfig(r=2, target_modules=["q_proj"], lora_dropout=0.1, task_type="CAUSAL_LM")
     named = {"peft_config": lora} if kind == "lora" else {}
     whole = ppo_case.build(folder, tmp_path / "whole", named=named, **settings)
     whole.train()
     resumed = ppo_case.build(folder, tmp_path / "resumed", named=named, **settings)
-    resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-3"))
+    resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / f"checkpoint-{step}"))
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, resumed.model.state_dict()[name]), name
     assert whole.kl_coef == resumed.kl_coef != 0.05
