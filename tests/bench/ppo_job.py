@@ -37,6 +37,7 @@ class Job:
     epochs: int
     learning_rate: float
     seed: int = 0
+    common: int | None = None  # only so many first ids are likely at first, as in a trained model; None: all are
     critic: str = "separate"  # or head, or peer: whose critic is always separate
     kl_coef: float = 0.01  # at 0.05, the default of both, the best policy there is has a reward of 0.78
     # the defaults of both
@@ -64,7 +65,7 @@ class Job:
     def prompts(self) -> list[list[int]]:
         """Random token ids, a prompt for each completion."""
         drawn = random.Random(0)
-        ids = range(END + 1, self.vocabulary)
+        ids = range(END + 1, self.common or self.vocabulary)
         return [drawn.choices(ids, k=self.prompt_tokens) for _ in range(self.all_completions)]
 
 
@@ -132,7 +133,12 @@ def make(job: Job) -> None:
         bos_token_id=None,
         eos_token_id=END,
     )
-    LlamaForCausalLM(config).save_pretrained(job.folder)
+    model = LlamaForCausalLM(config)
+    if job.common is not None:  # one direction for the common ids, the opposite one for all others: 10 nats apart
+        with torch.no_grad():
+            model.model.embed_tokens.weight[:, 0] = -1.5
+            model.model.embed_tokens.weight[: job.common, 0] = 1.5
+    model.save_pretrained(job.folder)
 
 
 if __name__ == "__main__":

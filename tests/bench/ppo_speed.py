@@ -56,11 +56,12 @@ SHAPES = {
         *("", 32_000, 384, 1024, 8),
         prompt_tokens=64,
         new_tokens=64,
-        rollouts=1,
+        rollouts=8,
         completions=32,
         mini_batches=4,
         epochs=4,
-        learning_rate=3e-4,
+        learning_rate=1e-3,
+        common=512,
     ),
 }
 OURS, PEER = HERE / "hfllm_ppo.py", HERE / "trl_1_12_ppo.py"
