@@ -137,7 +137,7 @@ def make(job: Job) -> None:
     if job.common is not None:  # one direction for the common ids, the opposite one for all others: 10 nats apart
         with torch.no_grad():
             model.model.embed_tokens.weight[:, 0] = -1.5
-            model.model.embed_tokens.weight[: job.common, 0] = 1.5
+            model.model.embed_tokens.weight[END + 1 : job.common, 0] = 1.5  # END is not: all completions are as long
     model.save_pretrained(job.folder)
 
 

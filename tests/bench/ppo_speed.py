@@ -56,7 +56,7 @@ SHAPES = {
         *("", 32_000, 384, 1024, 8),
         prompt_tokens=64,
         new_tokens=64,
-        rollouts=8,
+        rollouts=5,
         completions=32,
         mini_batches=4,
         epochs=4,
@@ -95,18 +95,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--critics", nargs="+", choices=["separate", "head"], default=["separate", "head"])
     parser.add_argument(
         "--environment", type=Path, default=ENVIRONMENT, help="where the peer lives (default: %(default)s)"
     )
     options = parser.parse_args()
     peer = peer_python(options.environment)
-    runs: dict[str, list[Run]] = {side: [] for side in SIDES}
+    sides = [*options.critics, "peer"]
+    runs: dict[str, list[Run]] = {side: [] for side in sides}
     with tempfile.TemporaryDirectory() as folder:
         job = replace(SHAPES[options.shape], folder=folder)
         job.write(Path(folder, "job.json"))
         quietly([sys.executable, HERE / "ppo_job.py", Path(folder, "job.json")])
         for seed in range(options.rounds):
-            for side, script in SIDES.items():
+            for side in sides:
+                script = SIDES[side]
                 python = peer if script is PEER else sys.executable
                 runs[side].append(run(python, script, replace(job, seed=seed, critic=side)))
                 figures = ", ".join(f"{key}: {figure:.4g}" for key, figure in runs[side][-1].figures().items())
@@ -145,11 +148,13 @@ def quietly(command: list[Any]) -> None:
 def report(runs: dict[str, list[Run]]) -> None:
     """Means over the rounds, and ours / the peer's with the smallest and the largest ratio of a round."""
     figures = {side: [one.figures() for one in some] for side, some in runs.items()}
-    print(f"\n{'mean of the rounds':30}{'peer':>10}{'separate':>10}{'/ peer':>7}{'':16}{'head':>10}{'/ peer':>7}")
+    critics = [side for side in runs if side != "peer"]
+    heads = "".join(f"{critic:>10}{'/ peer':>7}{'':16}" for critic in critics)
+    print(f"\n{'mean of the rounds':30}{'peer':>10}{heads}".rstrip())
     for key in figures["peer"][0]:
         peers = [one[key] for one in figures["peer"]]
         line = f"{key:30}{statistics.mean(peers):10.3f}"
-        for side in ("separate", "head"):
+        for side in critics:
             ours = [one[key] for one in figures[side]]
             ratios = [one / other for one, other in zip(ours, peers, strict=True)]
             spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
