@@ -17,9 +17,10 @@ SHOWN_DEFAULT = 40
 
 def show(stage: str, schema: Schema, word: str | None) -> int:
     """Print the keys whose name or help has `word`: type, default, owner, help. Raises `UserMistake` for none."""
-    found = {key: entry for key, entry in schema["properties"].items() if not word or _has(word, key, entry)}
+    properties = with_inner(schema["properties"]) if word else schema["properties"]
+    found = {key: entry for key, entry in properties.items() if not word or _has(word, key, entry)}
     if not found:
-        near = mistakes.near(str(word), list(schema["properties"]))
+        near = mistakes.near(str(word), list(properties))
         raise UserMistake(f"stage {stage}: no key has {word!r} in its name or help{near}")
     console = Console(highlight=False)
     for key, entry in sorted(found.items()):
@@ -32,6 +33,17 @@ def show(stage: str, schema: Schema, word: str | None) -> int:
         else:  # one line, so that grep finds all of it
             console.print(Text("    ") + help_text, soft_wrap=True)
     return 0
+
+
+def with_inner(properties: dict[str, Schema]) -> dict[str, Schema]:
+    """Also the keys inside a key, as watch.fall; of a list of mappings as eval_tasks.name."""
+    found: dict[str, Schema] = {}
+    for key, entry in properties.items():
+        found[key] = entry
+        for choice in (entry, *entry.get("anyOf", [])):
+            inner = choice if "properties" in choice else choice.get("items") or {}
+            found |= {f"{key}.{name}": value for name, value in inner.get("properties", {}).items()}
+    return found
 
 
 def kind(entry: Schema) -> str:

@@ -186,6 +186,12 @@ def measures(config: PracticeConfig, data_args: DatasetMixtureConfig) -> bool:
 def mistakes(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What `hfllm check` asks of a recipe's values: names of tasks, rewards and tools, and what is watched."""
     yield from named.problems(values)
+    if not values.get("model_name_or_path"):
+        yield "model_name_or_path", "missing: the folder or Hub id of the model that practises"
+    if (rewards := values.get("rewards")) and not any(
+        (options or {}).get("weight", 1.0) for options in rewards.values()
+    ):
+        yield "rewards", "none has a weight, so there is nothing to learn from; write  weight: 1.0  to one of them"
     if values.get("watch") is not None:
         yield from watch.mistakes(values)
 

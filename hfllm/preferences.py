@@ -64,14 +64,27 @@ def check_columns(columns: list[str], place: str) -> None:
     known = have >= {"chosen", "rejected"} or (have >= {"prompt", "responses"} and have & {"rank", "scores"})
     if known or ("label" in have and have & {"completion", "text"}):
         return
-    renames = {"question": "prompt", "instruction": "prompt", "sentence": "text", "answers": "responses"}
-    found = {old: new for old, new in renames.items() if old in have and new not in have} or {columns[0]: "chosen"}
-    shown = ", ".join(f"{old}: {new}" for old, new in found.items())
+    found = {old: new for old, new in RENAMES.items() if old in have and new not in have}
+    shown = ", ".join(f"{old}: {new}" for old, new in found.items()) or "YOURS: chosen"
     raise UserMistake(
         f"{place} has the columns {', '.join(columns)}; a data set of preferences has one of\n"
         "    chosen + rejected (+ prompt)  |  prompt + responses + rank or scores  |  completion or text + label\n"
         f"  to mend it, rename columns in the recipe:   columns: {{{shown}}}"
     )
+
+
+RENAMES = {
+    "question": "prompt",
+    "instruction": "prompt",
+    "sentence": "text",
+    "answers": "responses",
+    "ranks": "rank",
+    "ranking": "rank",
+    "score": "scores",
+    "accepted": "chosen",
+    "choose": "chosen",
+    "reject": "rejected",
+}
 
 
 def better_and_worse(ranks: Sequence[float]) -> list[tuple[int, int]]:

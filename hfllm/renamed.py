@@ -43,6 +43,8 @@ MOVED = {
     "use_liger": "use_liger_kernel",
     "double_quantization": "use_bnb_nested_quant",
     "vllm_max_model_len": "vllm_max_model_length",
+    "sft_model_path": "model_name_or_path",  # TRL's PPO up to 1.12
+    "response_length": "max_completion_length",
 }
 
 REMOVE = "gone: remove it"
@@ -67,6 +69,13 @@ GONE = {
     "split_batches": "gone since transformers 5: write it inside  accelerator_config:",
     "use_mps_device": "gone since transformers 5: the device is found by itself",
     "vllm_device": "gone since trl 0.16: write  engine: vllm_colocate  in a recipe of the stage grpo",
+    "reward_model_path": "write  rewards: {PATH: {}}  in a recipe of the stage ppo",
+    "total_episodes": "write  max_steps:  (optimizer steps), or  num_train_epochs:",
+    "whiten_rewards": "not needed: advantages are whitened; remove it",
+    "stop_token": "not needed: every token that ends a turn of the model ends a completion; remove it",
+    "stop_token_id": "not needed: every token that ends a turn of the model ends a completion; remove it",
+    "num_sample_generations": "not needed: completions.md in the run folder has samples; remove it",
+    "kl_estimator": "k1, the one that is unbiased inside the reward (arXiv 2512.21852); remove it",
     "dataset_train_split": "write  split:  inside the entry of  datasets:",
     "dataset_test_split": "write  eval_datasets:  with  split:  inside",
     "dataset_config": "write  name:  inside the entry of  datasets:",
@@ -157,7 +166,7 @@ OF_STAGE = {
         reference_free rpo_alpha force_use_ref_model model_adapter_name ref_adapter_name disable_dropout
         pref_beta pref_loss pref_ftx ref_model rl rl_beta dpo_beta""",
     "reward": "center_rewards_coefficient disable_dropout",
-    "ppo": "reward_model reward_model_path kl_coef cliprange cliprange_value vf_coef gamma lam num_ppo_epochs",
+    "ppo": "reward_model kl_coef cliprange cliprange_value vf_coef gamma lam num_ppo_epochs",
 }
 
 

@@ -69,11 +69,12 @@ class WatchConfig:
 def mistakes(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(key, message) for what is wrong with `watch` in a recipe's values; asked by `hfllm check`."""
     config = WatchConfig(**values["watch"])
-    for problem in (audit_problem(config, values.get("rewards") or {}), number_problem(config)):
+    rewards = values.get("rewards")  # missing where something else is wrong with them
+    for problem in (audit_problem(config, rewards) if rewards else None, number_problem(config)):
         if problem is not None:
-            yield "watch", problem
+            yield "watch", problem.removeprefix("watch: ")
     if not (values.get("eval_tasks") or values.get("eval_datasets")):
-        yield "watch", NO_HELD_OUT
+        yield "watch", NO_HELD_OUT.removeprefix("watch: ")
 
 
 def check(config: WatchConfig, rewards: Rewards, args: GRPOConfig, *, measured: bool) -> None:
@@ -148,6 +149,8 @@ def number_problem(config: WatchConfig) -> str | None:
     """What no run can work with; None when all is well."""
     if config.patience < 1:
         return f"watch: patience: {config.patience} is no number of evaluations; write 1 or more"
+    if config.agreement is not None and not 0 <= config.agreement < 1:
+        return f"watch: agreement: {config.agreement} is no share from 0 up to, not including, 1"
     if not 0 < config.smoothing <= 1:
         return f"watch: smoothing: {config.smoothing} is no weight above 0 and up to 1"
     if config.best_of is not None and config.best_of < 2:

@@ -192,3 +192,8 @@ def test_keys_and_schemas_on_request(capsys, tmp_path):
     assert main(["keys", "sft", "learnign_rate"]) == 2
     expected = "stage sft: no key has 'learnign_rate' in its name or help; did you mean learning_rate?\n"
     assert capsys.readouterr().err == expected
+
+
+def test_keys_inside_a_key_are_found(capsys):
+    assert main(["keys", "ppo", "watch.fall"]) == 0
+    assert "watch.fall  number, default 0.25" in capsys.readouterr().out

@@ -145,3 +145,12 @@ def test_its_keys_are_those_of_ppo():
     keys_of_stage = keys.schema_of_stage("ppo")["properties"]
     assert {"kl_coef", "critic", "watch", "continue_text", "num_ppo_epochs"} <= set(keys_of_stage)
     assert "loss_preset" not in keys_of_stage
+
+
+def test_check_finds_the_slips_of_ppo_without_loading_anything():
+    values = {"beta": 0.1, "kl_target": 6.0, "kl_coef": 0.0, "rewards": {"mine.py:even": {"weight": 0.0}}}
+    found = {(key, message.partition(";")[0]) for key, message in ppo.CHECK(values)}
+    assert ("beta", "the KL penalty of PPO is part of the reward") in found
+    assert ("kl_target", "a kl_coef of 0 stays 0 whatever it is multiplied with") in found
+    assert ("rewards", "none has a weight, so there is nothing to learn from") in found
+    assert any(key == "model_name_or_path" for key, _ in found)

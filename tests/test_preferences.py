@@ -209,3 +209,17 @@ def test_two_turns_of_one_side_on_end_become_one():
     (pair,) = pairs([{"chosen": f"{shared} x\n\nAssistant: z", "rejected": f"{shared} y"}])
     assert pair["prompt"] == [user("a?\n\nb?")]
     assert (pair["chosen"], pair["rejected"]) == ([assistant("x\n\nz")], [assistant("y")])
+
+
+@pytest.mark.parametrize(
+    ("columns", "advice"),
+    [
+        (["prompt", "responses", "ranks"], "{ranks: rank}"),
+        (["prompt", "chosen", "reject"], "{reject: rejected}"),
+        (["a", "b"], "{YOURS: chosen}"),
+    ],
+)
+def test_columns_that_are_almost_right_are_named(columns, advice):
+    with pytest.raises(UserMistake) as told:
+        preferences.check_columns(columns, "mine.jsonl")
+    assert f"columns: {advice}" in str(told.value)

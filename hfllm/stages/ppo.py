@@ -19,12 +19,18 @@ from hfllm.grpo import picture, problems
 from hfllm.practice import PracticeConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from trl import ModelConfig
 
     from hfllm.ppo import PPOConfig
 
 # where upstream's default is another: a model that learns to call for ever would never end
-DEFAULTS = {"disable_dropout": True, "max_tool_calling_iterations": MAX_TOOL_CALLS}
+DEFAULTS = {
+    "disable_dropout": True,
+    "max_tool_calling_iterations": MAX_TOOL_CALLS,
+    "per_device_eval_batch_size": 16,  # whole groups of the 16 answers that a watch draws of each prompt at first
+}
 PRESETS = {"engine": practice.ENGINES}
 
 
@@ -45,7 +51,16 @@ def main(
     return {"prompts": len(trainer.train_dataset), **practice.before_and_after(trainer.state.log_history, numbers)}
 
 
-CHECK_COLUMNS, CHECK = problems.check_columns, practice.mistakes  # asked by `hfllm check`
+def mistakes(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key, message) for what `hfllm check` finds in a recipe's values before the trainer's own check would."""
+    yield from practice.mistakes(values)
+    if values.get("beta"):
+        yield "beta", "the KL penalty of PPO is part of the reward; write  kl_coef"
+    if values.get("kl_target") is not None and values.get("kl_coef") == 0:
+        yield "kl_target", "a kl_coef of 0 stays 0 whatever it is multiplied with; write  kl_coef: 0.05"
+
+
+CHECK_COLUMNS, CHECK = problems.check_columns, mistakes  # asked by `hfllm check`
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hfllm.grpo.trainer import PracticeTrainer
 
+TOLD = "watch.json and watch.png in the run folder say what it saw"
 BEST_OF_N = "best-of-n"  # the answers before training, as a file of answers
 RESTORED = "restored"  # in the log: the evaluation of this step is that of the weights which were put back
 
@@ -41,6 +42,7 @@ class Watch(TrainerCallback):
         trainer.recorder = self.recorder = Recorder(trainer)
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.say(f"asks {', '.join(self.audits)} on {len(self.trainer.eval_dataset)} held-out prompts ({TOLD})")
         if self.doubt is not None:
             self.say(self.doubt)
         if history(state):
@@ -69,6 +71,9 @@ class Watch(TrainerCallback):
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.write(state)
+        seen = entries(state)
+        if seen and all(entry["watch"]["action"] is None for entry in seen) and not control.should_training_stop:
+            self.say(f"nothing found; the weights are the last ones, best by audit was step {best_step(seen)}")
 
     def try_best_of_n(self, state: TrainerState, most: int) -> None:
         """Judge the best of 1 to `most` answers of the policy before training."""
@@ -148,7 +153,7 @@ class Watch(TrainerCallback):
         return {
             "reason": events[0]["watch"]["reason"] if events else None,
             "events": [{"step": entry["step"], "action": entry["watch"]["action"]} for entry in events],
-            "best_step": seen[-1]["watch"]["best_step"],
+            "best_step": best_step(seen),
             "final_step": stopped["watch"]["best_step"] if stopped else state.global_step,  # of the weights saved
             "audits": self.audits,
             "weights": self.weights,
@@ -157,6 +162,10 @@ class Watch(TrainerCallback):
             "best_of_n": calibration[0]["best_of_n"] if calibration else [],
             "evaluations": [entry["watch"] for entry in seen],
         }
+
+
+def best_step(seen: list[dict[str, Any]]) -> int:
+    return seen[-1]["watch"]["best_step"]
 
 
 def entries(state: TrainerState) -> list[dict[str, Any]]:
