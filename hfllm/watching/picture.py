@@ -42,6 +42,8 @@ def draw(file: Path, report: dict[str, Any], seen: Sequence[Measurement]) -> Non
         axes.plot(
             [], [], color="#777777", linewidth=1.2, linestyle="--", label=f"best of 1 to {len(points)}, no training"
         )
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, top + 0.15 * (top - bottom))  # room above the curves, for the words at the lines
     mark(axes, report, seen)
     axes.set(xlabel="distance from the first policy: root of the KL (nats a sequence)", ylabel="spreads of step 0")
     axes.set_title(title(report, file.parent.name), fontsize=10, loc="left")
