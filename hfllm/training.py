@@ -23,7 +23,7 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback, Tra
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.utils.logging import disable_progress_bar
 
-from hfllm import checkpoints, processes, progress, threads
+from hfllm import checkpoints, processes, progress, quiet, threads
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def train(trainer: Trainer) -> dict[str, Any]:
     for callback in (LogFile(output_dir / "log.jsonl"), Progress(), stop):
         trainer.add_callback(callback)
     started = time.perf_counter()
-    with stop.installed():
+    # an output layer tied to the embeddings is saved with them, so a checkpoint that lacks it lacks nothing
+    with stop.installed(), quiet.about("transformers.trainer", "['lm_head.weight']"):
         run_steps(trainer, find_checkpoint(output_dir, trainer.args))
     if stop.stopped:
         print(f"stopped at step {trainer.state.global_step}; the same command goes on from there", flush=True)

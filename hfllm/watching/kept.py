@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from accelerate.utils import load_fsdp_model, save_fsdp_model
 from transformers.trainer import TRAINING_ARGS_NAME, get_fsdp_ckpt_kwargs
 
-from hfllm import quiet
-
 if TYPE_CHECKING:
     from hfllm.grpo.trainer import PracticeTrainer
 
@@ -47,8 +45,7 @@ def put_back(trainer: PracticeTrainer) -> int:
         plugin = trainer.accelerator.state.fsdp_plugin
         load_fsdp_model(plugin, trainer.accelerator, trainer.model, str(best), **get_fsdp_ckpt_kwargs())
     else:
-        with quiet.about("transformers.trainer", "['lm_head.weight']"):  # tied to the embeddings, so saved with them
-            trainer._load_from_checkpoint(str(best))
+        trainer._load_from_checkpoint(str(best))
     return json.loads((best / STEP).read_text())["step"]
 
 
