@@ -138,8 +138,9 @@ def agreement(first: Values, second: Values, prompts: Sequence[Hashable]) -> flo
     same = opposite = 0
     for scores in judged.values():
         ones, others = np.asarray(scores).T
-        orders = np.sign(np.subtract.outer(ones, ones)) * np.sign(np.subtract.outer(others, others))
-        same, opposite = same + int((orders > 0).sum()), opposite + int((orders < 0).sum())
+        for place in range(len(scores)):  # each with those behind it: thousands of answers need no square of memory
+            orders = np.sign(ones[place] - ones[place + 1 :]) * np.sign(others[place] - others[place + 1 :])
+            same, opposite = same + int((orders > 0).sum()), opposite + int((orders < 0).sum())
     return (same - opposite) / (same + opposite) if same + opposite else None
 
 
