@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from hfllm import renamed
+from hfllm import refused, renamed
 from hfllm.keys import Schema
 
 KIND = {
@@ -135,7 +135,7 @@ def _mapping(node: yaml.MappingNode, schema: Schema, prefix: str) -> Iterator[Pr
         extra = _extra(schema)
         if known is not None:
             yield from _known_key(name, key, value_node, known, line)
-        elif not extra and (refusal := renamed.forbidden(name, value_of(value_node))):
+        elif not extra and (refusal := refused.forbidden(name, value_of(value_node))):
             yield Problem(line, key, refusal)  # in a mapping with free keys, such as model_init_kwargs
         else:
             yield from problems(value_node, extra, key)
@@ -146,7 +146,7 @@ def _mapping(node: yaml.MappingNode, schema: Schema, prefix: str) -> Iterator[Pr
 
 def _known_key(name: str, key: str, node: yaml.Node, known: dict[str, Schema], line: int) -> Iterator[Problem]:
     value = value_of(node)
-    if refusal := renamed.forbidden(name, value):
+    if refusal := refused.forbidden(name, value):
         yield Problem(line, key, refusal)
     elif name in known:
         yield from problems(node, known[name], key)

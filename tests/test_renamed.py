@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hfllm import chosen_rewards, course, keys, renamed, renamed_rewards, rewards
+from hfllm import chosen_rewards, course, keys, refused, renamed, renamed_rewards, rewards
 from hfllm.cli import main
 
 FOLDER = Path(__file__).parent / "recipes_of_others"
@@ -138,5 +138,5 @@ def test_rewards_and_options_that_advice_names_exist():
 
 
 def test_scale_rewards_was_true_or_false():
-    assert renamed.forbidden("scale_rewards", False) == "now a word: write  scale_rewards: none"
-    assert renamed.forbidden("scale_rewards", "batch") is None
+    assert refused.forbidden("scale_rewards", False) == "now a word: write  scale_rewards: none"
+    assert refused.forbidden("scale_rewards", "batch") is None
