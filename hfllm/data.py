@@ -93,6 +93,13 @@ def text_datasets(configs: list[DatasetConfig]) -> list[Dataset]:
     return mix([_text_column(load(config), config) for config in configs], configs)
 
 
+def by_place(datasets: list[Dataset], configs: list[DatasetConfig]) -> dict[str, Dataset]:
+    """Each data set by its place, cut to its share; a place that stands in the recipe twice is numbered."""
+    places = [config.place for config in configs]
+    names = [name if places.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(places, start=1)]
+    return dict(zip(names, mix(datasets, configs), strict=True))
+
+
 def mix(datasets: list[Dataset], configs: list[DatasetConfig]) -> list[Dataset]:
     """Each data set cut to its `fraction` of the largest mixture in which no row is repeated.
 

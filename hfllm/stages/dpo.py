@@ -112,11 +112,7 @@ def encoded(
 
 
 def _mixture(configs: list[DatasetConfig], special_tokens: Sequence[str], as_text: bool) -> dict[str, Dataset]:
-    """The pairs of each data set by its place, cut to its share; a place that stands there twice is numbered."""
-    loaded = data.mix([preferences.load(config, special_tokens, as_text=as_text) for config in configs], configs)
-    places = [config.place for config in configs]
-    names = [name if places.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(places, start=1)]
-    return dict(zip(names, loaded, strict=True))
+    return data.by_place([preferences.load(config, special_tokens, as_text=as_text) for config in configs], configs)
 
 
 def _counts(encoded: dict[str, Dataset]) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hfllm import adapters, conversations, data, labels, models, processes, recipe, untrusted
-from hfllm.data import DatasetConfig, DatasetMixtureConfig
+from hfllm.data import DatasetMixtureConfig
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ def _encoded(
     """Training and evaluation data by place, as token ids and labels; sets what ends an answer in `training_args`."""
     assistant_only = bool(training_args.assistant_only_loss)
     special_tokens = untrusted.control_tokens(tokenizer)
-    mixtures = [_mixture(configs) for configs in (data_args.datasets, data_args.eval_datasets)]
+    mixtures = [
+        data.by_place([data.load(config) for config in configs], configs)
+        for configs in (data_args.datasets, data_args.eval_datasets)
+    ]
     read = [
         {place: conversations.to_messages(rows, place, special_tokens) for place, rows in mixture.items()}
         for mixture in mixtures
@@ -73,14 +76,6 @@ def _encoded(
     )
     train, evaluation = ({place: encode(rows, place=place) for place, rows in mixture.items()} for mixture in read)
     return train, evaluation
-
-
-def _mixture(configs: list[DatasetConfig]) -> dict[str, Dataset]:
-    """Each data set by its place, cut to its share; a place that stands in the recipe twice is numbered."""
-    loaded = data.mix([data.load(config) for config in configs], configs)
-    places = [config.place for config in configs]
-    names = [name if places.count(name) == 1 else f"{name} ({number})" for number, name in enumerate(places, start=1)]
-    return dict(zip(names, loaded, strict=True))
 
 
 def _counts(encoded: dict[str, Dataset]) -> dict[str, dict[str, int]]:
