@@ -24,15 +24,20 @@ def show(stage: str, schema: Schema, word: str | None) -> int:
         raise UserMistake(f"stage {stage}: no key has {word!r} in its name or help{near}")
     console = Console(highlight=False)
     for key, entry in sorted(found.items()):
-        default = _default(key, entry, schema)
-        facts = [kind(entry), *([f"default {default}"] if default else []), entry.get("x-owner", "")]
-        console.print(Text.assemble((key, "bold"), f"  {', '.join(facts)}"), soft_wrap=True)
-        help_text = Text(entry.get("description", "").replace("%%", "%"))  # argparse's way to write a per cent sign
-        if console.is_terminal:
-            console.print(Padding(help_text, (0, 0, 1, 4)))
-        else:  # one line, so that grep finds all of it
-            console.print(Text("    ") + help_text, soft_wrap=True)
+        show_key(console, key, entry, default="must be given" if key in schema["required"] else default_of(entry))
     return 0
+
+
+def show_key(console: Console, key: str, entry: Schema, *, default: str, indent: int = 0) -> None:
+    """A line with the key's type, default and owner, and its help below."""
+    facts = [kind(entry), f"default {default}" if default else "", entry.get("x-owner", "")]
+    line = Text.assemble((key, "bold"), f"  {', '.join(filter(None, facts))}")
+    console.print(Text(" " * indent) + line, soft_wrap=True)
+    help_text = Text(entry.get("description", "").replace("%%", "%"))  # argparse's way to write a per cent sign
+    if console.is_terminal:
+        console.print(Padding(help_text, (0, 0, 1, indent + 4)))
+    else:  # one line, so that grep finds all of it
+        console.print(Text(" " * (indent + 4)) + help_text, soft_wrap=True)
 
 
 def with_inner(properties: dict[str, Schema]) -> dict[str, Schema]:
@@ -65,8 +70,7 @@ def _has(word: str, key: str, entry: Schema) -> bool:
     return word.lower() in key.lower() or word.lower() in entry.get("description", "").lower()
 
 
-def _default(key: str, entry: Schema, schema: Schema) -> str:
-    if key in schema["required"]:
-        return "must be given"
+def default_of(entry: Schema) -> str:
+    """The default as a recipe would write it, cut to SHOWN_DEFAULT characters; nothing where there is none."""
     text = json.dumps(entry["default"]).strip('"') if "default" in entry else ""
     return text if len(text) <= SHOWN_DEFAULT else text[:SHOWN_DEFAULT] + "…"

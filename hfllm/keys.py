@@ -87,13 +87,13 @@ def schema_of_main(main: Callable[..., Any]) -> Schema:
     changed = defaults_of(main)
     required = {"output_dir"}  # upstream has a default for it; a pipeline of paths cannot
     for owner in configs_of(main).values():
-        for name, schema in _properties(owner).items():
+        for name, schema in properties_of(owner).items():
             if name in properties:
                 raise TypeError(
                     f"{main.__module__}: two configurations have the key {name}: {owner.__name__} and another"
                 )
             properties[name] = schema | ({"default": changed[name]} if name in changed else {})
-        required |= set(_required(owner))
+        required |= set(required_of(owner))
     properties["output_dir"] = _without_null(properties["output_dir"])
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -138,7 +138,8 @@ def _type_checking_imports(module: types.ModuleType) -> dict[str, Any]:
     }
 
 
-def _properties(owner: type) -> dict[str, Schema]:
+def properties_of(owner: type) -> dict[str, Schema]:
+    """The schema of each field of a dataclass."""
     hints = typing.get_type_hints(owner)
     return {field.name: _property(field, hints[field.name], owner) for field in fields(owner) if field.init}
 
@@ -161,7 +162,7 @@ def _owner(name: str, config: type) -> str:
     return f"{first.__module__.partition('.')[0]} {first.__name__}"
 
 
-def _required(owner: type) -> list[str]:
+def required_of(owner: type) -> list[str]:
     return [
         field.name
         for field in fields(owner)
@@ -187,8 +188,8 @@ def _schema(hint: Any) -> Schema:
     if is_dataclass(hint) and isinstance(hint, type):
         return {
             "type": "object",
-            "properties": _properties(hint),
-            "required": _required(hint),
+            "properties": properties_of(hint),
+            "required": required_of(hint),
             "additionalProperties": False,
         }
     return {}
