@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-KIND = {"world": "dataset", "tokenizer": "tokenizer"}
+KIND = {"world": "dataset", "data": "dataset", "tokenizer": "tokenizer"}
 
 
 def render(receipt: dict[str, Any]) -> str:

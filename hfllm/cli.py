@@ -157,6 +157,20 @@ def audit_rewards(options: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
+def web_data(options: argparse.Namespace, overrides: list[str]) -> int:
+    """See whether all is there that a recipe of the stage data needs, or which steps that stage has."""
+    if options.action == "steps":
+        from hfllm.web import step_table
+
+        _no_rest(overrides)
+        return step_table.show(options.name)
+    from hfllm.web import doctor
+
+    if options.name is None:
+        raise UserMistake("hfllm data doctor: name a recipe, as in  hfllm data doctor recipes/tiny/data.yaml")
+    return doctor.main(options.name, overrides, fetch=options.fetch)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("hfllm", description=DESCRIPTION, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"hfllm {hfllm.__version__}")
@@ -194,6 +208,13 @@ def _parser() -> argparse.ArgumentParser:
     verb = _verb(verbs, "rewards", audit_rewards, "try a recipe's rewards on right answers and on nonsense")
     verb.add_argument("action", choices=["audit"], metavar="audit")
     verb.add_argument("recipe", metavar="FILE", help="a recipe; behind it overrides: --key value")
+
+    verb = _verb(verbs, "data", web_data, "look after the stage data: what a recipe of it needs, which steps there are")
+    verb.add_argument("action", choices=["doctor", "steps"], metavar="doctor|steps")
+    verb.add_argument(
+        "name", nargs="?", metavar="FILE|STEP", help="doctor: a recipe, overrides behind it; steps: one step, else all"
+    )
+    verb.add_argument("--fetch", action="store_true", help="doctor: get the language model first, from the network")
 
     _verb(verbs, "tokens", tokens, "show a text as coloured tokens; --help tells more", own_help=True)
     _verb(verbs, "chat", chat, "talk to a model; --help tells more", own_help=True)

@@ -4,6 +4,7 @@ Paths are the pipeline: a recipe that reads `runs/tiny/pretrain` comes after the
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from hfllm.mistakes import Problem
 from hfllm.recipe import Recipe
 
 ASKED_FOR = "asked for: --fresh"
+LOCAL_FILES = {"chat_template_path", "truth"}
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def _dead_paths(one: Recipe, outputs: list[Path]) -> list[Problem]:
 
 
 def _named_paths(values: object, prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Keys ending in `path` whose value can only be a path on this disk, and reward models by their folder."""
+    """Keys ending in `path` whose value can only be a path on this disk, reward models by folder, and `inputs`."""
     if isinstance(values, list):
         for index, item in enumerate(values):
             yield from _named_paths(item, f"{prefix}[{index}]")
@@ -193,10 +195,18 @@ def _named_paths(values: object, prefix: str = "") -> Iterable[tuple[str, str]]:
             key = f"{prefix}.{name}" if prefix else str(name)
             if prefix == "rewards" and data.looks_local(name) and ".py:" not in name:
                 yield prefix, name
-            if not isinstance(value, str):
+            if name == "inputs" and not prefix and isinstance(value, list):
+                yield from ((key, _before_pattern(text)) for text in value if "://" not in text)
+            elif not isinstance(value, str):
                 yield from _named_paths(value, key)
-            elif name == "chat_template_path" or (str(name).endswith("path") and data.looks_local(value)):
+            elif name in LOCAL_FILES or (str(name).endswith("path") and data.looks_local(value)):
                 yield key, value
+
+
+def _before_pattern(text: str) -> str:
+    """The folder in which a pattern looks: _before_pattern("crawl/*/a-*.warc.gz") == "crawl"."""
+    parts = Path(text).parts
+    return str(Path(*itertools.takewhile(lambda part: not set(part) & set("*?["), parts)))
 
 
 def _unknown_launch(one: Recipe) -> list[Problem]:
