@@ -3,15 +3,17 @@
 import io
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
-from hfllm import chosen_rewards, cli, places, tasks, tools
+from hfllm import chosen_rewards, cli, places, recipe, tasks, tools, web
 from tests import stand_in
 
 README = (places.PACKAGE.parent / "README.md").read_text(encoding="utf-8")
-TAKES_MINUTES = {"hfllm run mine"}  # tests/test_whole_course.py runs the course
+TAKES_MINUTES = {"hfllm run mine", "hfllm run mine/data.yaml"}  # tests/test_whole_course.py runs the course
 REFUSED = {"hfllm rewards audit mine/grpo.yaml"}  # a test of its own, below
+NEEDS_A_CRAWL = {"hfllm data doctor mine/data.yaml"}  # tests/test_web_doctor.py
 NEEDS_GPUS = {
     "accelerate launch --config_file accelerate_configs/ddp.yaml -m hfllm.stages.sft mine/sft.yaml --learning_rate 1e-4"
 }
@@ -40,7 +42,7 @@ def clone(tmp_path, monkeypatch):
 
 
 def test_every_command_of_the_readme_runs(clone, capsys, monkeypatch):
-    left_out = TAKES_MINUTES | NEEDS_GPUS | REFUSED
+    left_out = TAKES_MINUTES | NEEDS_GPUS | NEEDS_A_CRAWL | REFUSED
     commands = [command for command in console_commands() if command not in left_out]
     assert len(commands) > 6
     for command in commands:
@@ -52,10 +54,10 @@ def test_every_command_of_the_readme_runs(clone, capsys, monkeypatch):
 
 def test_the_mistakes_quoted_are_those_that_one_sees(tmp_path, monkeypatch, capsys):
     quoted = README.partition("$ hfllm check mine/sft.yaml\n")[2].partition("```")[0]
-    recipe = ["output_dir: runs/mine/sft", "model_name_or_path: a/b", *["# ..."] * 4, "learning_rat: 1", "# ..."]
-    recipe += ["warmup_ratio: 0.1", "datasets:", "  - path: a/b", "    spilt: test"]
+    lines = ["output_dir: runs/mine/sft", "model_name_or_path: a/b", *["# ..."] * 4, "learning_rat: 1", "# ..."]
+    lines += ["warmup_ratio: 0.1", "datasets:", "  - path: a/b", "    spilt: test"]
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "sft.yaml").write_text("\n".join(recipe))
+    (tmp_path / "mine" / "sft.yaml").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", "mine/sft.yaml"]) == 2
     assert capsys.readouterr().err == quoted
@@ -91,6 +93,16 @@ def test_the_reward_of_three_lines_works_and_passes_the_audit(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     assert cli.main(["rewards", "audit", "grpo.yaml"]) == 0
     assert "no reward pays for nonsense" in capsys.readouterr().out
+
+
+def test_the_chain_of_the_readme_has_only_steps_that_there_are(tmp_path, monkeypatch):
+    block = README.partition("```yaml\n# mine/data.yaml\n")[2].partition("```")[0]
+    (tmp_path / "mine.py").write_text("def shouts(text, *, share):\n    return None\n")
+    (tmp_path / "data.yaml").write_text(block)
+    monkeypatch.chdir(tmp_path)
+    one = recipe.read(Path("data.yaml"))
+    assert one.problems == []
+    assert list(web.problems(one.values)) == []
 
 
 def test_the_lists_of_the_readme_are_complete():

@@ -10,6 +10,7 @@ from hfllm import keys, places, receipt, recipe
 SMALL = {
     "world": {"train_documents": 400, "test_documents": 30, "train_conversations": 40, "test_conversations": 8},
     "tokenizer": {"vocab_size": 512},
+    "data": {"workers": 1},
     "pretrain": {"max_steps": 2, "eval_steps": 1, "save_steps": 1, "threads": 1},
     "sft": {"max_steps": 2},
     "grpo": {"max_steps": 2, "max_completion_length": 4, "eval_steps": 2, "save_steps": 2, "audit_rewards": "false"},
@@ -23,7 +24,7 @@ SMALL = {
     "reward-next": {"max_steps": 2},
 }
 RANKINGS = {f"{split}_{name}": 72 for name in ("rankings", "careful_rankings") for split in ("train", "test")}
-SMALL["world"] |= RANKINGS
+SMALL["world"] |= RANKINGS | {"crawl_pages": 200}
 
 
 # a task of the user's own: what a model of two steps answers is wrong by any other measure
@@ -65,6 +66,7 @@ def test_every_stage_that_there_is_has_a_tiny_recipe():
 def test_each_stage_leaves_its_receipt_with_numbers(course):
     assert course["world"]["numbers"]["train_documents"] > 0
     assert course["tokenizer"]["numbers"]["vocab_size"] == 512
+    assert course["data"]["numbers"]["recall"]["minhash"] > 0.9
     assert course["pretrain"]["numbers"]["eval_bits_per_byte"] > 0
     assert course["sft"]["numbers"]["eval_loss"] > 0
     assert course["grpo"]["numbers"]["eval_pass@4"] >= course["grpo"]["numbers"]["eval_pass@1"]
