@@ -6,17 +6,27 @@ from typing import Any
 
 import yaml
 
+DATA_COLUMNS = {
+    "text": "the text of the page",
+    "id, url, date, file": "its record in the crawl, its address, when it was fetched, the input file",
+    "language, language_score": "the most likely language, and how sure that is (0 to 1)",
+    "copies": "pages in its group of near duplicates, of which it is the one that was kept",
+    "characters, tokens": "its length; tokens when the recipe names a tokenizer",
+    "scores": "what each step measured: scores.gopher_quality.words",
+    "contaminated_by": "rows of evaluation sets that are in it, with the share of each (step decontaminate)",
+}
 KIND = {"world": "dataset", "data": "dataset", "tokenizer": "tokenizer"}
 
 
 def render(receipt: dict[str, Any]) -> str:
     """Markdown with the front matter that the Hub reads: what was made, from what, with which numbers."""
     stage, values = receipt["stage"], receipt["values"]
-    front = (
+    front: dict[str, Any] = (
         {"library_name": "transformers", "tags": ["hfllm", stage]}
         if stage not in KIND
         else {"tags": ["hfllm", KIND[stage]]}
     )
+    front |= _data_front(receipt["numbers"]) if stage == "data" else {}
     return "\n".join(
         [
             "---",
@@ -32,6 +42,7 @@ def render(receipt: dict[str, Any]) -> str:
             "",
             *_table(("what", "value"), _flat(receipt["numbers"])),
             "",
+            *(_data_section() if stage == "data" else []),
             "## Recipe",
             "",
             "```yaml",
@@ -49,6 +60,28 @@ def render(receipt: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _data_front(numbers: dict[str, Any]) -> dict[str, Any]:
+    """What the Hub's filters and viewer read of a data set of texts."""
+    return {
+        "language": list(numbers.get("languages", {})),
+        "task_categories": ["text-generation"],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/*.parquet"}]}],
+    }
+
+
+def _data_section() -> list[str]:
+    return [
+        "## Columns",
+        "",
+        *_table(("column", "what it holds"), list(DATA_COLUMNS.items())),
+        "",
+        "`funnel.html` shows what each step dropped, and why. The texts are their authors'; for pages of Common Crawl its",
+        "[terms of use](https://commoncrawl.org/terms-of-use) apply. Filters of this kind prefer edited English prose;",
+        "personal data that has no fixed form, such as names, is still in the texts.",
+        "",
+    ]
 
 
 def _table(head: tuple[str, str], rows: list[tuple[str, Any]]) -> list[str]:

@@ -242,8 +242,11 @@ def test_crawl_records_match_their_truth(folder: Path) -> None:
                     assert record.digest_checker.passed
     assert found.keys() == pages.keys()
     assert {row["kind"] for row in pages.values()} == {
-        "clean", "junk", "blocked", "exact_duplicate", "near_duplicate", "foreign", "broken_encoding",
-    }  # fmt: skip
+        *("clean", "junk", "blocked", "exact_duplicate", "near_duplicate", "foreign", "contaminated"),
+        "broken_encoding",
+    }
+    problems = {row["question"] for row in rows(folder / "problems" / "test.jsonl")}
+    assert {row["test_problem"] for row in pages.values()} - {None} <= problems
     for url, page in pages.items():
         for address in page["personal_data"]:
             assert address.encode() in found[url]

@@ -14,6 +14,7 @@ from hfllm.web.config import DataConfig
 from hfllm.world.crawl import BLOCKED_HOSTS, write_crawl
 from hfllm.world.prose import story
 
+PROBLEMS = [f"Ada buys {n} red apples and {n + 1} green pears, how many is that?" for n in range(20, 30)]
 STEPS: list[Any] = [
     {"url_lists": {"lists": [], "block": BLOCKED_HOSTS, "words": False}},
     "extract",
@@ -31,8 +32,15 @@ def crawl(folder: Path, *, pages: int = 100, files: int = 2, seed: int = 0) -> P
     """WARC files of made-up pages, and truth.jsonl beside them."""
     rng = random.Random(seed)
     texts = [{"text": story(rng)} for _ in range(6 * pages)]
-    write_crawl(folder, rng, texts, pages=pages, files=files)  # type: ignore[arg-type]
+    write_crawl(folder, rng, texts, PROBLEMS, pages=pages, files=files)  # type: ignore[arg-type]
+    lines = [json.dumps({"question": problem}) for problem in PROBLEMS]
+    (folder / "problems.jsonl").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def steps(crawl: Path) -> list[Any]:
+    """The whole chain, against the problems that pages of the crawl give away."""
+    return [*STEPS, {"decontaminate": {"against": [{"path": str(crawl / "problems.jsonl"), "split": "train"}]}}]
 
 
 def run(folder: Path, inputs: list[str], **options: Any) -> dict[str, Any]:

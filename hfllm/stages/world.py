@@ -175,7 +175,9 @@ def write_rankings(config: WorldConfig, world: World, folder: Path) -> dict[str,
 def write_web(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:
     rng = source(config, "crawl")
     texts = train_documents(config, world)
-    return write_crawl(folder / "crawl", rng, texts, pages=config.crawl_pages, files=config.crawl_files)
+    rows = problems.problem_rows(source(config, "problems/test"), config.test_problems, held_out=True)
+    test_problems = [row["question"] for row in rows]
+    return write_crawl(folder / "crawl", rng, texts, test_problems, pages=config.crawl_pages, files=config.crawl_files)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from hfllm.web.step import Step
 from hfllm.web.units import Unit
 
 MOST_DOMAINS = 10
+MOST_BROKEN = 20
 MOST_EXAMPLES = 12  # of a step
 
 
@@ -28,9 +29,18 @@ def write(
     funnel = funnel_of(plan, units, counts, str(folder), tokenizer)
     if truth_file is not None:
         funnel["truth"] = truth.compare(Path(truth_file), plan, units, counts)
+    tell_broken(funnel["broken"])
     store.write_json(folder / "funnel.json", funnel)
     (folder / "funnel.html").write_text(report.page(funnel), encoding="utf-8")
     return numbers_of(funnel)
+
+
+def tell_broken(broken: Sequence[Mapping[str, Any]]) -> None:
+    """A line for each broken file; of hundreds the first, the others are in funnel.json."""
+    for one in broken[:MOST_BROKEN]:
+        print(f"broken: {one['message']}")
+    if len(broken) > MOST_BROKEN:
+        print(f"broken: {len(broken) - MOST_BROKEN} more; funnel.json names them")
 
 
 def link_data(plan: Plan, units: Sequence[Unit], folder: Path) -> None:
@@ -162,6 +172,7 @@ def numbers_of(funnel: Mapping[str, Any]) -> dict[str, Any]:
         "documents": output["documents"],
         "characters": output["characters"],
         **({"tokens": output["tokens"]} if output["tokens"] is not None else {}),
+        "languages": output["languages"],
         "dropped": {step["name"]: sum(step["dropped"].values()) for step in funnel["steps"] if step["dropped"]},
         "recall": {row["step"]: row["recall"] for row in funnel["truth"] or []},
         "precision": {row["step"]: row["precision"] for row in funnel["truth"] or [] if row["precision"] is not None},

@@ -40,6 +40,7 @@ def compare(file: Path, plan: Plan, units: Sequence[Unit], counts: Sequence[Mapp
     rows += [junk(pages, fates)] if names & QUALITY else []
     rows += [duplicates(pages, fates)] if "minhash" in names else []
     rows += [personal_data(pages, texts, plan, counts)] if "pii" in names else []
+    rows += [contaminated(pages, fates, flagged(plan, units))] if "decontaminate" in names else []
     return rows
 
 
@@ -112,6 +113,21 @@ def personal_data(
     key = next(key for key in plan.steps if key.partition("-")[0] == "pii")
     replaced = sum(sum(one["steps"][key]["found"].values()) for one in counts)
     return row("pii", "addresses of people in kept pages", gone, len(planted), replaced)
+
+
+def contaminated(pages: Mapping[str, Page], fates: Mapping[str, Sequence[str]], flags: set[str]) -> dict[str, Any]:
+    """Of the pages that came as far as the end, those that give a test problem away: flagged, or dropped for it."""
+    found = flags | dropped_by(fates, {"decontaminate"})
+    reached = found | {url for url, (step, _) in fates.items() if step == KEPT}
+    wanted = {url for url in reached if pages[url]["test_problem"]}
+    return row("decontaminate", "pages with a test problem", len(wanted & found), len(wanted), len(found))
+
+
+def flagged(plan: Plan, units: Sequence[Unit]) -> set[str]:
+    """The kept pages in which a row of an evaluation set was found."""
+    columns = ["url", "contaminated_by"]
+    rows = (row for unit in units for row in store.rows(plan.final, unit.name, columns=columns))
+    return {row["url"] for row in rows if row["contaminated_by"]}
 
 
 def of_kind(pages: Mapping[str, Page], kinds: Collection[str]) -> set[str]:

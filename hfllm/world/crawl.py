@@ -25,13 +25,17 @@ BLOCKED_HOSTS = ["casino-gold.example", "cheap-pills.example", "free-movies.exam
 FOREIGN_HOSTS = {"de": "nachrichten.example", "fr": "journal.example", "es": "periodico.example"}
 # Chosen by us: the share of each kind of page; what is left over is clean.
 SHARES = {"junk": 0.14, "blocked": 0.08, "exact_duplicate": 0.07, "near_duplicate": 0.07, "foreign": 0.10}
+SHARES |= {"contaminated": 0.02}
+SHORTEST_PROBLEM = 8  # words: what is looked for in a crawl must be long enough not to be there by chance
 FIRST_DATE = datetime(2025, 1, 1, tzinfo=UTC)
 
 
-def write_crawl(folder: Path, rng: random.Random, texts: list[Document], *, pages: int, files: int) -> dict[str, Any]:
+def write_crawl(
+    folder: Path, rng: random.Random, texts: list[Document], test_problems: list[str], *, pages: int, files: int
+) -> dict[str, Any]:
     """Write `folder`/*.warc.gz and `folder`/truth.jsonl, one line a page."""
     folder.mkdir(parents=True, exist_ok=True)
-    crawled = all_pages(rng, texts, pages)
+    crawled = all_pages(rng, texts, test_problems, pages)
     truth = []
     for number in range(files):
         name = f"small-world-{number:03}.warc.gz"
@@ -43,7 +47,7 @@ def write_crawl(folder: Path, rng: random.Random, texts: list[Document], *, page
     return {"crawl_pages": len(crawled), "blocked_hosts": BLOCKED_HOSTS}
 
 
-def all_pages(rng: random.Random, texts: list[Document], count: int) -> list[Page]:
+def all_pages(rng: random.Random, texts: list[Document], test_problems: list[str], count: int) -> list[Page]:
     """Clean pages first, for the duplicates are made from them; then in random order, as a crawl would find them."""
     of_kind = {kind: int(share * count) for kind, share in SHARES.items()}
     supply = iter(rng.sample([document["text"] for document in texts], len(texts)))
@@ -54,6 +58,8 @@ def all_pages(rng: random.Random, texts: list[Document], count: int) -> list[Pag
     pages += [exact_duplicate(rng, i, page) for i, page in enumerate(rng.sample(clean, of_kind["exact_duplicate"]))]
     pages += [near_duplicate(rng, i, page) for i, page in enumerate(rng.sample(clean, of_kind["near_duplicate"]))]
     pages += [foreign_page(rng, i) for i in range(of_kind["foreign"])]
+    long = [problem for problem in test_problems if len(problem.split()) > SHORTEST_PROBLEM]
+    pages += [contaminated_page(rng, i, rng.choice(long)) for i in range(of_kind["contaminated"])]
     rng.shuffle(pages)
     return pages
 
@@ -116,6 +122,14 @@ def foreign_page(rng: random.Random, number: int) -> Page:
     return page_with(rng, host, f"text/{number}", "foreign", paragraphs, language=language)
 
 
+def contaminated_page(rng: random.Random, number: int, problem: str) -> Page:
+    """Somebody has put a problem of the test set on the web, between two stories."""
+    paragraphs = [prose.story(rng), prose.story(rng), f"Our homework for today. {problem}", prose.story(rng)]
+    return page_with(
+        rng, "school-notes.example", f"homework/{number}", "contaminated", paragraphs, test_problem=problem
+    )
+
+
 def broken_page(page: Page) -> Page:
     """Bytes that are not the UTF-8 which the header promises."""
     body = page.body.replace(b"<p>", "<p>Café, naïve, déjà vu. ".encode("latin-1"), 1)
@@ -130,6 +144,7 @@ def page_truth(page: Page, file_name: str) -> dict[str, Any]:
         "language": page.language,
         "duplicate_of": page.duplicate_of,
         "personal_data": page.personal_data,
+        "test_problem": page.test_problem,
         "content_type": page.content_type,
         "text": page.text,
     }

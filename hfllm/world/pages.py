@@ -16,9 +16,9 @@ XHTML_TYPE = "application/xhtml+xml; charset=utf-8"
 class Page:
     """One answer of a web server, and the truth about it.
 
-    `kind` is clean, junk, blocked, exact_duplicate, near_duplicate, foreign or broken_encoding; `text` is what an
-    extractor should find, paragraphs joined by empty lines, and is empty for junk; `personal_data` are the e-mail and
-    IP addresses in it."""
+    `kind` is clean, junk, blocked, exact_duplicate, near_duplicate, foreign, contaminated or broken_encoding; `text` is
+    what an extractor should find, paragraphs joined by empty lines, and is empty for junk; `personal_data` are the
+    e-mail and IP addresses in it, `test_problem` is the problem of the test set that it gives away."""
 
     url: str
     kind: str
@@ -27,6 +27,7 @@ class Page:
     language: str = "en"
     duplicate_of: str | None = None
     personal_data: list[str] = field(default_factory=list)
+    test_problem: str | None = None
     status: str = "200 OK"
     content_type: str = HTML_TYPE
     names_payload_type: bool = True
