@@ -77,9 +77,9 @@ def _data_section() -> list[str]:
         "",
         *_table(("column", "what it holds"), list(DATA_COLUMNS.items())),
         "",
-        "`funnel.html` shows what each step dropped, and why. The texts are their authors'; for pages of Common Crawl its",
-        "[terms of use](https://commoncrawl.org/terms-of-use) apply. Filters of this kind prefer edited English prose;",
-        "personal data that has no fixed form, such as names, is still in the texts.",
+        "`funnel.html` shows what each step dropped, and why. The texts are their authors'; for pages of Common Crawl",
+        "its [terms of use](https://commoncrawl.org/terms-of-use) apply. Filters of this kind prefer edited English",
+        "prose; personal data that has no fixed form, such as names, is still in the texts.",
         "",
     ]
 
