@@ -10,6 +10,7 @@ A folder with run.json is finished; one with run.started.json of the same recipe
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import importlib.metadata
 import json
@@ -148,6 +149,8 @@ def _texts(value: Any) -> Iterator[str]:
 def _make_ready(recipe: Recipe, fresh: bool) -> None:
     """An empty folder, or the unfinished one of the same recipe; anything else of ours is moved aside."""
     folder = recipe.output_dir
+    if folder.is_file():
+        raise UserMistake(f"{recipe.path}: output_dir {folder} is a file; write the name of a folder")
     if folder.exists() and any(folder.iterdir()):
         _refuse_foreign(folder, recipe)
         if fresh or reason_to_run(recipe) != CUT_OFF:
@@ -189,7 +192,9 @@ def _difference(receipt: dict[str, Any], recipe: Recipe) -> str | None:
 def _inputs(recipe: Recipe) -> dict[str, str]:
     """A fingerprint of all on this disk that the recipe names: of its receipt, or of its files' sizes and times."""
     paths = {text: Path(os.path.expanduser(text)) for text in read_paths(recipe) if text}
-    return {text: _fingerprint(path) for text, path in paths.items() if _exists(path)}
+    there = {text: _fingerprint(path) for text, path in paths.items() if _exists(path)}
+    patterns = {text: sorted(glob.glob(str(path), recursive=True)) for text, path in paths.items() if "*" in text}
+    return there | {text: _fingerprint_all(files) for text, files in patterns.items() if files}
 
 
 def _exists(path: Path) -> bool:
@@ -204,6 +209,11 @@ def _fingerprint(path: Path) -> str:
         if (folder / FINISHED).exists():
             return hashlib.sha256((folder / FINISHED).read_bytes()).hexdigest()[:16]
     return hashlib.sha256(json.dumps(data.stamps(path)).encode()).hexdigest()[:16]
+
+
+def _fingerprint_all(files: list[str]) -> str:
+    """Of the files that a pattern such as crawl/*.warc.gz fits: one more of them is a change."""
+    return hashlib.sha256(json.dumps([(file, _fingerprint(Path(file))) for file in files]).encode()).hexdigest()[:16]
 
 
 def _environment() -> dict[str, Any]:

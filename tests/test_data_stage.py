@@ -209,8 +209,163 @@ def test_a_step_that_loses_nearly_all_stops_the_run(tmp_path):
     file = texts_file(tmp_path / "a.jsonl", ["some text"] * 150)
     with pytest.raises(UserMistake, match=r"dropped 100 of the first 100 pages .*\n  \(no: 100\)"):
         web_case.run(tmp_path, [file], steps=[f"{mine}:never"])
-    numbers = web_case.run(tmp_path, [file], steps=[{f"{mine}:never": {"max_lost": 1}}])
-    assert (numbers["pages"], numbers["documents"]) == (150, 0)
+    with pytest.raises(UserMistake, match="no page is left of 150"):
+        web_case.run(tmp_path, [file], steps=[{f"{mine}:never": {"max_lost": 1}}])
+
+
+def test_a_threshold_that_is_tried_on_kept_scores_is_watched_too(tmp_path):
+    file = texts_file(tmp_path / "a.jsonl", [f"text number {number} of these" for number in range(150)])
+    step = {"min_doc_words": 1, "min_avg_word_length": 1, "min_stop_words": 0, "min_alpha_words_ratio": 0}
+    assert web_case.run(tmp_path, [file], steps=[{"gopher_quality": step}])["documents"] == 150
+    with pytest.raises(UserMistake, match="gopher_short_doc: 100"):
+        web_case.run(tmp_path, [file], steps=[{"gopher_quality": step | {"min_doc_words": 5000}}])
+
+
+def test_near_duplicates_are_watched_too(tmp_path):
+    file = texts_file(tmp_path / "a.jsonl", ["the same old text"] * 150)
+    with pytest.raises(UserMistake, match="step minhash dropped 99 of the first 100"):
+        web_case.run(tmp_path, [file], steps=[{"minhash": {"max_lost": 0.1, "ngram": 2}}])
+
+
+def test_behind_a_mistake_no_other_file_is_begun(tmp_path, monkeypatch):
+    mine = tmp_path / "mine.py"
+    mine.write_text("def no(text):\n    open('seen', 'a').write(text[0])\n    return 'no'\n")
+    files = [texts_file(tmp_path / f"{name}.jsonl", [f"{name} page"] * 30) for name in "abc"]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserMistake, match="dropped 30 of the first 30"):
+        web_case.run(tmp_path, files, steps=[f"{mine}:no"])
+    assert set((tmp_path / "seen").read_text()) == {"a"}
+
+
+def test_copies_are_told_behind_later_passes(tmp_path):
+    file = texts_file(tmp_path / "a.jsonl", ["a text that stands three times"] * 3 + ["and one that stands once only"])
+    web_case.run(tmp_path, [file], steps=[{"minhash": {"ngram": 2}}, "pii"])
+    assert [row["copies"] for row in rows(tmp_path)] == [3, 1]
+
+
+def test_filters_with_a_hyphen_in_their_file_are_all_run(tmp_path):
+    mine = tmp_path / "my-filters.py"
+    mine.write_text("def has(text, *, word):\n    return word if word in text else None\n")
+    file = texts_file(tmp_path / "a.jsonl", ["red", "green", "blue"])
+    chain = [{f"{mine}:has": {"word": "red"}}, {f"{mine}:has": {"word": "green"}}]
+    numbers = web_case.run(tmp_path, [file], steps=chain)
+    assert numbers["dropped"] == {f"{mine}:has": 1, f"{mine}:has-2": 1}
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jsonl", "my-filters.py", "out", "out.work"]
+
+
+def test_the_truth_may_be_asked_for_later(tmp_path, crawl, clean):
+    arguments = whole(crawl)
+    web_case.run(tmp_path, **arguments | {"truth": None})
+    assert web_case.run(tmp_path, **arguments)["recall"] == clean[1]["recall"]
+
+
+def test_a_file_of_which_nothing_is_left_does_not_spoil_the_data_set(tmp_path):
+    from datasets import load_dataset
+
+    files = [texts_file(tmp_path / "a.jsonl", ["short"]), texts_file(tmp_path / "b.jsonl", ["long enough"])]
+    mine = tmp_path / "mine.py"
+    mine.write_text("def short(text):\n    return 'short' if len(text) < 6 else None\n")
+    web_case.run(tmp_path, files, steps=[f"{mine}:short"])
+    assert load_dataset(str(tmp_path / "out"), split="train")["text"][:] == ["long enough"]
+
+
+def test_flags_are_told_with_the_words_that_were_found(clean):
+    step = next(step for step in funnel(clean[0])["steps"] if step["name"] == "decontaminate")
+    [(place, count)] = step["flagged"].items()
+    assert place.endswith("problems.jsonl/train")
+    assert count == len([row for row in rows(clean[0]) if row["contaminated_by"]]) > 0
+    assert "red apples and" in step["examples"][0]["lines"][0][1]
+
+
+def test_a_file_given_twice_is_read_once(tmp_path, monkeypatch):
+    texts_file(tmp_path / "a.jsonl", ["one", "two"])
+    monkeypatch.chdir(tmp_path)
+    numbers = web_case.run(tmp_path, ["a.jsonl", "*.jsonl", str(tmp_path / "a.jsonl")], steps=["pii"])
+    assert (numbers["files"], numbers["documents"]) == (1, 2)
+    assert {row["file"] for row in rows(tmp_path)} == {"a.jsonl"}
+
+
+def test_html_does_not_go_into_the_text(tmp_path, crawl):
+    with pytest.raises(UserMistake, match="write  - extract"):
+        web_case.run(tmp_path, [str(crawl / "*.warc.gz")], steps=["gopher_quality"])
+
+
+def test_a_worker_that_is_killed_ends_the_run_and_loses_only_its_file(tmp_path):
+    """As the system does when memory runs out. datatrove's own pool would wait for ever."""
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import os, pathlib, signal\n\n"
+        "def deadly(text):\n"
+        "    if text == 'now' and pathlib.Path('armed').exists():\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (tmp_path / "armed").touch()
+    names = {"a": ["fine"], "b": ["now"], "c": ["fine, too"]}
+    files = [texts_file(tmp_path / f"{name}.jsonl", texts) for name, texts in names.items()]
+    values = {"output_dir": "out", "workers": 2, "inputs": files, "steps": [f"{mine}:deadly"]}
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump(values))
+    process = start(tmp_path / "data.yaml")
+    assert "a worker was killed" in process.communicate(timeout=60)[0]
+    (tmp_path / "armed").unlink()
+    process = start(tmp_path / "data.yaml")
+    assert process.communicate(timeout=60)[0] == ""
+    assert [row["text"] for row in rows(tmp_path)] == ["fine", "now", "fine, too"]
+
+
+def test_of_a_run_that_is_killed_no_worker_is_left(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("import time\n\ndef slow(text):\n    time.sleep(300)\n")
+    files = [texts_file(tmp_path / f"{name}.jsonl", ["x"]) for name in "ab"]
+    values = {"output_dir": "out", "workers": 2, "inputs": files, "steps": [f"{mine}:slow"]}
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump(values))
+    process = start(tmp_path / "data.yaml")
+    while len(list((tmp_path / "out.work").glob("1-*/.*"))) < 2:
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=20)  # the end of what it writes: nobody else holds the pipe
+
+
+def test_two_runs_do_not_work_in_one_folder(tmp_path):
+    from hfllm.web.crawl import alone_in
+
+    file = texts_file(tmp_path / "a.jsonl", ["x"])
+    with alone_in(tmp_path / "out.work"), pytest.raises(UserMistake, match="another run works"):
+        web_case.run(tmp_path, [file], steps=["pii"])
+
+
+def test_buckets_that_were_not_done_are_noticed(tmp_path, monkeypatch):
+    """A cluster may kill a task for its time or memory; without its pairs, duplicates would stay for good."""
+    from hfllm.web import executors
+
+    file = texts_file(tmp_path / "a.jsonl", ["the same old text"] * 5)
+    run = executors.LocalExecutor.run
+    monkeypatch.setattr(executors.LocalExecutor, "run", lambda self: None if self.tasks == 14 else run(self))
+    for _ in range(2):
+        with pytest.raises(UserMistake, match="14 of 14 tasks did not come to their end"):
+            web_case.run(tmp_path, [file], steps=[{"minhash": {"ngram": 2}}])
+    monkeypatch.undo()
+    assert web_case.run(tmp_path, [file], steps=[{"minhash": {"ngram": 2}}])["documents"] == 1
+
+
+def test_a_queue_that_gives_no_answer_is_asked_again(tmp_path, monkeypatch):
+    from hfllm.web import executors
+
+    (tmp_path / "squeue").write_text(
+        "#!/bin/sh\nn=$(cat count 2>/dev/null || echo 0)\necho $((n + 1)) > count\n"
+        "[ $n -lt 2 ] && echo 'Unable to contact slurm controller' >&2 && exit 1\n"
+        "[ $n -lt 3 ] && echo '7 cpu running'\nexit 0\n"
+    )
+    (tmp_path / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(executors, "SECONDS_BETWEEN_QUESTIONS", 0)
+    monkeypatch.chdir(tmp_path)
+    executors.wait_for_slurm("7")
+    assert (tmp_path / "count").read_text() == "4\n"
+    monkeypatch.setattr(executors, "UNANSWERED_QUESTIONS", 1)
+    (tmp_path / "count").unlink()
+    with pytest.raises(UserMistake, match="Unable to contact"):
+        executors.wait_for_slurm("7")
 
 
 def test_a_file_of_which_no_page_is_left_does_not_trouble_the_others(tmp_path):
@@ -220,8 +375,8 @@ def test_a_file_of_which_no_page_is_left_does_not_trouble_the_others(tmp_path):
     numbers = web_case.run(tmp_path, files, steps=[f"{mine}:poor", {"minhash": {"ngram": 2}}])
     assert numbers["dropped"] == {f"{mine}:poor": 3, "minhash": 2}
     assert [row["text"] for row in rows(tmp_path)] == ["a rich text"]
-    numbers = web_case.run(tmp_path, files[:1], steps=[f"{mine}:poor", "minhash", "pii"])
-    assert numbers["documents"] == 0
+    with pytest.raises(UserMistake, match="no page is left of 3"):
+        web_case.run(tmp_path, files[:1], steps=[{f"{mine}:poor": {"max_lost": 1}}, "minhash", "pii"])
 
 
 def test_a_filter_of_the_users_that_fails_is_told_with_its_line(tmp_path):
@@ -231,15 +386,18 @@ def test_a_filter_of_the_users_that_fails_is_told_with_its_line(tmp_path):
         web_case.run(tmp_path, [texts_file(tmp_path / "a.jsonl", ["x"])], steps=[f"{mine}:broken"])
 
 
-def test_a_broken_file_stops_no_other_unless_the_recipe_is_strict(tmp_path, crawl):
+def test_a_broken_file_stops_no_other_unless_the_recipe_is_strict(tmp_path, crawl, capsys):
     first, second = sorted(crawl.glob("*.warc.gz"))
     cut = tmp_path / "cut.warc.gz"
     cut.write_bytes(first.read_bytes()[:-3000])
     numbers = web_case.run(tmp_path, [str(cut), str(second)])
     assert (numbers["files"], numbers["broken_files"]) == (2, 1)
-    assert funnel(tmp_path)["broken"][0]["file"] == str(cut)
+    assert funnel(tmp_path)["broken"][0]["file"] == "cut.warc.gz"
+    assert "broken: cut.warc.gz: after " in capsys.readouterr().out
     with pytest.raises(UserMistake, match=r"cut\.warc\.gz"):
         web_case.run(tmp_path / "strict", [str(cut), str(second)], strict=True)
+    with pytest.raises(UserMistake, match=r"cut\.warc\.gz"):  # it was read before, and not strictly
+        web_case.run(tmp_path, [str(cut), str(second)], strict=True)
 
 
 def test_a_page_that_went_missing_between_two_passes_is_noticed(tmp_path, crawl):
@@ -278,9 +436,14 @@ def test_tokens_are_counted_when_a_tokenizer_is_named(tmp_path):
     [
         ({"steps": []}, "there is none"),
         ({"workers": 0}, "write 1 or more"),
-        ({"executor": "slurm"}, "partition"),
+        ({"max_files": -1}, "write 1 or more"),
+        ({"executor": "slurm"}, "slurm needs partition and time"),
         ({"truth": "no.jsonl"}, "no such file"),
-        ({"executor_options": {"colour": "red"}}, "colour"),
+        ({"executor_options": {"colour": "red"}}, "colour: no such option"),
+        ({"executor_options": {"tasks": 1}}, "tasks: no such option"),
+        ({"steps": [{"minhash": {"word_tokenizer": "foo"}}]}, "word_tokenizer"),
+        ({"steps": [{"extract": None, "favor": "recall"}]}, "must be indented further"),
+        ({"paths_file": "https//nowhere"}, "paths_file"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_read(tmp_path, options, told):

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from datatrove.data import Document
 
 from hfllm import chosen_rewards, cli, places, recipe, tasks, tools, web
 from tests import stand_in
@@ -97,12 +98,16 @@ def test_the_reward_of_three_lines_works_and_passes_the_audit(tmp_path, monkeypa
 
 def test_the_chain_of_the_readme_has_only_steps_that_there_are(tmp_path, monkeypatch):
     block = README.partition("```yaml\n# mine/data.yaml\n")[2].partition("```")[0]
-    (tmp_path / "mine.py").write_text("def shouts(text, *, share):\n    return None\n")
+    code = README.partition("```python\n# filters.py\n")[2].partition("```")[0]
+    (tmp_path / "filters.py").write_text(code)
     (tmp_path / "data.yaml").write_text(block)
     monkeypatch.chdir(tmp_path)
     one = recipe.read(Path("data.yaml"))
     assert one.problems == []
     assert list(web.problems(one.values)) == []
+    shouts = web.find("filters.py:shouts", {"share": 0.5})
+    judged = [shouts.judge(shouts.measure(Document(text, "1"))) for text in ("SO LOUD words", "few LOUD words")]
+    assert judged == ["shouts", None]
 
 
 def test_the_lists_of_the_readme_are_complete():

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hfllm import card, receipt
 from hfllm.errors import UserMistake
@@ -60,6 +61,35 @@ def test_an_edited_input_is_a_reason():
     assert receipt.is_up_to_date(one)
     data.write_text("{}\n{}\n")
     assert receipt.reason_to_run(one) == "mine.jsonl changed"
+
+
+def test_one_more_file_that_a_pattern_fits_is_a_reason():
+    Path("crawl").mkdir()
+    Path("crawl/a.warc").write_text("a")
+    one = recipe(inputs=["crawl/*.warc"])
+    run(one)
+    assert receipt.is_up_to_date(one)
+    Path("crawl/b.warc").write_text("b")
+    assert receipt.reason_to_run(one) == "crawl/*.warc changed"
+
+
+def test_a_file_in_the_place_of_the_folder_is_told():
+    Path("runs").mkdir()
+    Path("runs/mine").write_text("a file")
+    with pytest.raises(UserMistake, match="is a file"):
+        run(recipe())
+
+
+def test_the_card_of_a_data_set_tells_its_columns_and_languages():
+    numbers = {"documents": 2, "languages": {"en": 2}}
+    text = card.render(
+        {"stage": "data", "values": {"output_dir": "runs/mine"}, "numbers": numbers, "inputs": {}, "versions": {}}
+        | {"recipe": "data.yaml", "seconds": 1.0, "machine": "m", "num_processes": 1, "finished": "today"}
+    )
+    front = yaml.safe_load(text.split("---")[1])
+    assert front["language"] == ["en"]
+    assert front["configs"][0]["data_files"] == [{"split": "train", "path": "data/*.parquet"}]
+    assert "| contaminated_by |" in text
 
 
 def test_an_input_in_the_home_folder_counts_too(monkeypatch, tmp_path):

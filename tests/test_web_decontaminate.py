@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from datatrove.data import Document
 
+from hfllm import web
 from hfllm.errors import UserMistake
 from hfllm.web import ngrams
+from hfllm.web.steps import decontaminate
 from hfllm.web.steps.decontaminate import Decontaminate
 
 LETTERS = string.ascii_lowercase
@@ -159,7 +161,7 @@ def test_a_task_is_read_as_its_rows_are_asked(write, prepared):
     assert scores(step, question)["matches"][0]["id"] == "gsm8k/test/0"
     # the task's solution ends in "2 The answer is 2.", 25 words with 13 n-grams; the page has 21 words of it, 9 n-grams
     assert scores(step, f"so: {solution} 2")["coverage"] == round(9 / 13, 4)
-    [_, need] = step.needs()
+    [need] = step.needs()
     assert need.found == "gsm8k/test, 1 rows"
 
 
@@ -217,24 +219,38 @@ def test_another_row_is_another_step(write, prepared):
     assert Decontaminate(against=[entry], ngram=10).measured_by() != before
 
 
-def test_mistakes_of_the_recipe(prepared):
+def test_all_columns_with_words_are_looked_for_and_no_others(write, prepared):
+    texts = {name: " ".join(sentence(name, 20)) for name in ("text", "list", "mapping")}
+    row = {"text": texts["text"], "list": [texts["list"]], "mapping": {"inner": texts["mapping"]}}
+    step = prepared({"path": write([row | {"number": 1, "numbers": [2, 3], "yes": True}])})
+    assert [scores(step, text)["coverage"] for text in texts.values()] == [1.0, 1.0, 1.0]
+    _, _, columns = decontaminate._read(step.against[0])
+    assert columns == ["text", "list", "mapping"]
+
+
+def test_mistakes_of_the_recipe():
     for options, message in (
-        ({}, "against: is no list of evaluation sets"),
-        ({"against": ["gsm8k"]}, "against: is no list of evaluation sets"),
+        ({}, "against: no evaluation set"),
+        ({"against": ["gsm8k"]}, "against[0]: 'gsm8k' is not a mapping"),
+        ({"against": [{"task": 7}]}, "against: task: 7 is not text"),
+        (
+            {"against": [{"path": "x", "columns": "question"}]},
+            "columns: 'question' is not a mapping or a list",
+        ),
         ({"against": [{"spilt": "test"}]}, "names neither a task nor a path"),
         ({"against": [{"task": "gsm9k"}]}, "no such task; did you mean gsm8k"),
         ({"against": [{"task": "gsm8k", "spilt": "test"}]}, "spilt: no such key; did you mean split"),
         ({"against": [{"path": "x", "column": ["a"]}]}, "column: no such key; did you mean columns"),
-        ({"against": [{"task": "gsm8k"}], "action": "mark"}, "action: mark is not one of flag, drop"),
+        ({"against": [{"task": "gsm8k"}], "action": "mark"}, "action: 'mark' is not one of flag, drop"),
         ({"against": [{"task": "gsm8k"}], "min_words": 14}, "min_words: 14 is not between 1 and ngram"),
         ({"against": [{"task": "gsm8k"}], "min_coverage": 0}, "min_coverage: 0 is not a share"),
     ):
         with pytest.raises(UserMistake) as caught:
-            Decontaminate(**options).check()
+            web.find("decontaminate", options)
         assert message in str(caught.value)
 
 
 def test_a_set_that_cannot_be_read_is_a_need(tmp_path):
-    [_, need] = Decontaminate(against=[{"path": str(tmp_path / "nowhere.jsonl")}]).needs()
+    [need] = Decontaminate(against=[{"path": str(tmp_path / "nowhere.jsonl")}]).needs()
     assert need.found is None
     assert "there is no file or folder" in need.mend

@@ -1,6 +1,7 @@
 """The step `extract`: what a page gives depends on that page alone, and none stops the run."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -172,6 +173,45 @@ def test_memory_is_limited(monkeypatch):
     assert failure(f"<html><body><p {'a=1 ' * 1_200_000}>x</p></body></html>") == "memory"
     assert text_of(page(SECOND)) == SECOND
     extraction.close()
+
+
+STAND_IN = """from multiprocessing.connection import Connection
+import os
+connection = Connection({connection})
+connection.send_bytes(b"null")
+connection.recv_bytes()
+"""
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Children that do as this code says when they are asked for their first page."""
+    extraction.close()
+    yield lambda code: monkeypatch.setattr(extraction, "START", STAND_IN + code)
+    monkeypatch.undo()
+    extraction.close()
+
+
+class Touch:
+    """Unpickled, it makes the file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_nothing_that_a_child_says_is_unpickled(answering, tmp_path):
+    evil = tmp_path / "evil"
+    answering(f"connection.send_bytes({pickle.dumps(Touch(str(evil)))!r}); connection.recv_bytes()")
+    assert failure(page(FIRST)) == "crash"
+    assert not evil.exists()
+
+
+def test_a_child_that_dies_in_the_middle_of_its_answer(answering):
+    answering(r"os.write({connection}, b'\x00\x00\x01\x00[\"te')")  # 256 bytes are announced
+    assert failure(page(FIRST)) == "crash"
 
 
 def test_an_interrupted_page_is_not_answered_later():

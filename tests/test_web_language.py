@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from datatrove.data import Document
 
+from hfllm import web
 from hfllm.errors import UserMistake
 from hfllm.web import language_models
 from hfllm.web.cache import folder
@@ -158,4 +159,4 @@ def test_a_wheel_with_something_else_is_not_kept(tmp_path):
 @pytest.mark.parametrize("options", [{"keep": "en"}, {"keep": [1]}, {"min_score": 65}])
 def test_options_that_make_no_sense(options):
     with pytest.raises(UserMistake, match=next(iter(options))):
-        Language(**options).check()
+        web.find("language", options)

@@ -196,16 +196,26 @@ def test_every_kind_has_a_placeholder() -> None:
 
 
 HARD = ["a@", "@", "a", "a.", "a-", "a@b.", "x@b-", "1", "1 ", "1.", "+1", "(", "(1)", "2001:", "DE12 ", "tel ", "+("]
-HARD += ["4111 ", "212-", "02 34 ", "1.2.3.44 ", "phone 555 1234 or ", "1111111 x", "card 4", "\xa0"]
+HARD += ["4111 ", "212-", "02 34 ", "1.2.3.44 ", "phone 555 1234 or ", "1111111 x", "card 4", "\xa0", "12-", "(1) "]
 
 
+@pytest.mark.parametrize("end", ["", "%", "x", "1%", "1.5x"])
 @pytest.mark.parametrize("piece", HARD)
-def test_twice_the_text_takes_about_twice_the_time(piece: str) -> None:
-    short, long = (seconds(piece * (length // len(piece))) for length in (50_000, 400_000))
-    assert long < 8 * 3 * short + 0.1  # a quadratic one takes 64 times as long, and seconds
+def test_four_times_the_text_takes_about_four_times_the_time(piece: str, end: str) -> None:
+    short, long = (seconds((piece * length)[:length] + end) for length in (20_000, 80_000))
+    assert long < 6 * short + 0.1  # a quadratic one takes 16 times as long, and seconds
+
+
+def test_a_run_that_is_no_number_hides_none_behind_it() -> None:
+    assert found("1 2 3 4 5 6 7%, 8 9 10x 212-555-0100", "phone") == ["212-555-0100"]
 
 
 def seconds(text: str) -> float:
+    """The faster of two tries: a machine with other things to do slows one of them."""
+    return min(_seconds(text) for _ in range(2))
+
+
+def _seconds(text: str) -> float:
     started = time.process_time()
     find_data(text, KINDS)
     return time.process_time() - started

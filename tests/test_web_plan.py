@@ -12,19 +12,20 @@ from hfllm.web.judging import Fate
 from hfllm.web.step import Limit, Step
 from hfllm.web.units import Unit
 
-READING = {"columns": {}, "strict": False, "tokenizer": None}
 CHAIN = ["url_lists", "extract", "gopher_quality", "minhash", "pii"]
 
 
-def planned(tmp_path, entries=CHAIN, names=("a", "b"), reading=READING):
+def planned(tmp_path, entries=CHAIN, names=("a", "b"), **options):
     steps = web.chain(entries)
-    return plan.make(steps, [Unit(name, name) for name in names], reading, tmp_path)
+    return plan.make(steps, [Unit(name, name) for name in names], tmp_path, **{"columns": {}, **options})
 
 
 def folders(made):
-    return [folder for one in made.passes for folder in (one.folder, one.signatures, one.groups) if folder] + [
-        made.final
-    ]
+    found = []
+    for one in made.passes:
+        found.append(one.folder)
+        found += [one.deduplication.signatures, one.deduplication.groups] if one.deduplication else []
+    return [*found, made.final]
 
 
 def changed(before, after):
@@ -32,10 +33,14 @@ def changed(before, after):
     return [one != other for one, other in zip(folders(before), folders(after), strict=True)]
 
 
+def cut(entries):
+    return [list(one) for one in plan.cut(web.chain(entries))]
+
+
 def test_a_pass_ends_behind_extract_and_at_minhash():
-    assert plan.cut(dict.fromkeys(CHAIN)) == [["url_lists", "extract"], ["gopher_quality", "minhash"], ["pii"]]
-    assert plan.cut({"pii": None}) == [["pii"]]
-    assert plan.cut(dict.fromkeys(["extract", "minhash", "minhash-2"])) == [["extract"], ["minhash"], ["minhash-2"]]
+    assert cut(CHAIN) == [["url_lists", "extract"], ["gopher_quality", "minhash"], ["pii"]]
+    assert cut(["pii"]) == [["pii"]]
+    assert cut(["extract", "minhash", "minhash"]) == [["extract"], ["minhash"], ["minhash-2"]]
 
 
 def test_a_threshold_leaves_what_was_measured_before_it(tmp_path):
@@ -60,7 +65,11 @@ def test_another_file_changes_only_what_sees_all_files(tmp_path):
 
 
 def test_other_columns_change_everything(tmp_path):
-    assert all(changed(planned(tmp_path), planned(tmp_path, reading=READING | {"columns": {"text": "body"}})))
+    assert all(changed(planned(tmp_path), planned(tmp_path, columns={"text": "body"})))
+
+
+def test_another_tokenizer_changes_only_what_is_written_at_the_end(tmp_path):
+    assert changed(planned(tmp_path), planned(tmp_path, final=["digest"])) == [*[False] * 5, True]
 
 
 def test_a_step_that_stands_twice_is_numbered():

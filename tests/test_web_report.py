@@ -39,11 +39,24 @@ def funnel() -> dict[str, Any]:
         examples=[{"reason": "duplicate", "url": "http://a.example/2", "text": "the new bridge fell", "twin": twin}],
     )
     pii = step("pii", 812, {}, characters_out=650777, tokens_out=150300, found={"email": 31})
+    decontaminate = step(
+        *("decontaminate", 812, {}),
+        flagged={"gsm8k/test": 14, "runs/tiny/world/test": 3},
+        examples=[
+            {
+                "reason": "flagged",
+                "url": "http://a.example/3",
+                "text": "Ada buys twenty red apples.",
+                "scores": {"coverage": 0.8},
+                "lines": [["gsm8k/test/17", "buys twenty red"]],
+            }
+        ],
+    )
     return {
         **{"name": "runs/tiny/data", "files": 4, "broken": [{"file": "a.warc.gz", "message": "cut", "records": 18}]},
         **{"records": 1002, "not_pages": {"warcinfo": 4, "status 404": 19}, "documents": 979},
         **{"tokens_are": "tokens of runs/tiny/tokenizer"},
-        "steps": [step("url_lists", 979, {"domain": 75}), quality, minhash, pii],
+        "steps": [step("url_lists", 979, {"domain": 75}), quality, minhash, pii, decontaminate],
         "output": {"documents": 812, "characters": 650777, "tokens": 150300, "languages": {"en": 812}, "domains": []},
         "truth": [
             {"step": "read", "what": "pages", "recall": 0.975, "precision": None, "found": 195, "of": 200},
@@ -156,7 +169,44 @@ def test_a_page_of_lines_twins_and_personal_data() -> None:
 
 def test_steps_that_lost_something_are_open() -> None:
     details = [one for tag, one in Tree(report.page(funnel())).elements if tag == "details"]
-    assert ["open" in one for one in details if one.get("class") == "step card"] == [True, True, True, False]
+    assert ["open" in one for one in details if one.get("class") == "step card"] == [True, True, True, False, True]
+
+
+def test_flagged_pages_are_shown_as_kept() -> None:
+    page = report.page(funnel())
+    assert "flagged: gsm8k/test 14, runs/tiny/world/test 3" in " ".join(Tree(page).text.split())
+    card = page[page.index('id="step-5"') :].partition("</article>")[0]
+    assert '<q dir="auto">buys twenty red</q> <span class="soft"><bdi>gsm8k/test/17</bdi></span>' in card
+    assert '<span class="tag kept"><bdi>flagged</bdi></span>' in card
+    assert "coverage" in card
+    for loss in ("lost", "removed", "<del", "<mark"):
+        assert loss not in card
+    assert '<span class="tag"><bdi>short_doc</bdi></span>' in page
+    assert '<span class="tag kept"><bdi>edited</bdi></span>' in page
+
+
+def test_personal_data_in_examples_is_masked() -> None:
+    """Examples come from before the step `pii`."""
+    content = funnel()
+    mail, phone = "ann@a.example", "212-555-0100"
+    for one in content["steps"]:
+        for number, example in enumerate(one.get("examples", [])):
+            example["text"] = f"page {number}: {mail}, or call {phone}"
+            example["lines"] = [["javascript", f"by {mail} and {phone}"]]
+            if "twin" in example:
+                example["twin"]["text"] = f"its twin: {mail} {phone}"
+    page = report.page(content)
+    assert mail not in page
+    assert phone not in page
+    assert "page 1: &lt;EMAIL&gt;, or call &lt;PHONE&gt;" in page
+    assert "by &lt;EMAIL&gt; and &lt;PHONE&gt;</del>" in page
+    assert "its twin:" in page
+
+
+def test_an_address_that_was_cut_in_two_is_not_shown() -> None:
+    assert report.masked("word " * 118 + "ann@a.exam", 600) == "word " * 118
+    assert report.masked("ask ann@a.example", 600) == "ask <EMAIL>"
+    assert report.masked("字" * 600, 600) == "字" * 536
 
 
 def evil(value: Any) -> Any:
@@ -382,5 +432,5 @@ def test_what_differs_is_marked_and_a_cut_end_is_not() -> None:
     assert report.differences("", "a") == []
     long = "word " * 119
     assert len(long) == 595
-    assert report.differences(long + "abcde", long + "other") == [(long, False), ("abcde", False)]
+    assert report.differences(long + "abcde", long + "other", cut=True) == [(long, False), ("abcde", False)]
     assert report.differences(long + "ab", long + "cd") == [(long, False), ("ab", True)]

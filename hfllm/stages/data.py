@@ -14,30 +14,53 @@ from pathlib import Path
 from typing import Any
 
 from hfllm import recipe, web
+from hfllm.errors import UserMistake
+from hfllm.web import config as keys
 from hfllm.web import units
-from hfllm.web.config import DataConfig, check, workers
+from hfllm.web.config import DataConfig
+from hfllm.web.steps.extract import Extract
 
-CHECK = web.problems
+CHECK = keys.problems
 
 
 def main(config: DataConfig) -> dict[str, Any]:
     """Run the chain; the numbers are those of the funnel."""
+    keys.check(config)
     steps = web.chain(config.steps, word_tokenizer=config.word_tokenizer)
-    check(config)
+
+    from hfllm.web import crawl, doctor, executors, finish, plan, result, store
+
+    doctor.refuse_missing(config)
     found = units.find(config.inputs, config.paths_file, config.paths_prefix, config.max_files)
+    refuse_html(steps, found)
+    work = Path(config.work_dir or f"{config.output_dir}.work").resolve()
+    with crawl.alone_in(work):
+        if config.executor == "local":  # tasks that were started on a cluster may still be writing
+            store.sweep(work)
+        for step in steps.values():
+            step.prepare(work / "prepared")
+        tells_fates = config.truth is not None
+        final = [tells_fates, config.tokenizer and bpe_digest(config.tokenizer)]
+        planned = plan.make(steps, found, work, columns=config.columns, final=final)
+        runner = executors.Runner(config.executor, keys.workers(config), work / "logs", config.executor_options)
+        one = crawl.Crawl(planned, found, runner, config.columns, config.strict)
+        one.run(lambda some: [finish.Finish(planned, some, tokenizer=config.tokenizer, fates=tells_fates)])
+        folder = Path(config.output_dir)
+        return result.write(planned, found, folder, tokenizer=config.tokenizer, truth_file=config.truth)
 
-    from hfllm.web import crawl, executors, result
-    from hfllm.web.plan import make
 
-    web.refuse_missing(steps)
-    work = Path(config.work_dir or f"{config.output_dir}.work")
-    for step in steps.values():
-        step.prepare(work / "prepared")
-    reading = {"columns": config.columns, "strict": config.strict, "tokenizer": config.tokenizer}
-    plan = make(steps, found, reading, work)
-    runner = executors.Runner(config.executor, workers(config), work / "logs", config.executor_options)
-    crawl.run(plan, found, reading, runner, fates=config.truth is not None)
-    return result.write(plan, found, Path(config.output_dir), tokenizer=config.tokenizer, truth_file=config.truth)
+def refuse_html(steps: dict[str, web.Step], found: list[units.Unit]) -> None:
+    """Raises `UserMistake` when web pages would go into the text with all their tags."""
+    pages = [unit.path for unit in found if units.holds_html(unit.path)]
+    if pages and not any(isinstance(step, Extract) for step in steps.values()):
+        raise UserMistake(f"steps: {pages[0]} holds HTML, and no step makes text of it; write  - extract")
+
+
+def bpe_digest(tokenizer: str) -> str:
+    """Of the tokenizer that is there now under this name: token counts are of one vocabulary."""
+    from hfllm.tokenizing import bpe
+
+    return bpe.fingerprint(bpe.load(tokenizer))
 
 
 if __name__ == "__main__":

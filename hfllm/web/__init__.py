@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -22,6 +24,7 @@ from hfllm.mistakes import near
 from hfllm.web.own_filter import OwnFilter
 from hfllm.web.step import Step
 
+NUMBER = re.compile(r"-\d+$")
 Entry = str | Mapping[str, Mapping[str, Any] | None]
 
 
@@ -42,12 +45,18 @@ def chain(entries: Sequence[Entry], **common: Any) -> dict[str, Step]:
 
     `common` are options for all steps that have them and whose entry does not say otherwise. Raises `UserMistake`."""
     steps: dict[str, Step] = {}
+    times: Counter[str] = Counter()
     for entry in entries:
         name, options = _name_and_options(entry)
+        times[name] += 1
         given = {option: value for option, value in common.items() if option in option_names(name)} | options
-        before = sum(key.partition("-")[0] == name for key in steps)
-        steps[f"{name}-{before + 1}" if before else name] = find(name, given)
+        steps[f"{name}-{times[name]}" if times[name] > 1 else name] = find(name, given)
     return steps
+
+
+def name_of(key: str) -> str:
+    """The name of the step with this key: name_of("pii-2") == "pii"."""
+    return NUMBER.sub("", key)
 
 
 def problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -58,14 +67,6 @@ def problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         except UserMistake as mistake:
             name = f".{next(iter(entry))}" if isinstance(entry, Mapping) and entry else ""
             yield f"steps[{index}]{name}", str(mistake)
-
-
-def refuse_missing(steps: Mapping[str, Step]) -> None:
-    """Raises `UserMistake` when something is not there that a step cannot work without."""
-    missing = [(key, need) for key, step in steps.items() for need in step.needs() if need.found is None]
-    if missing:
-        lines = [f"  {key}: {need.what} is missing; {need.mend}" for key, need in missing]
-        raise UserMistake("\n".join(["the chain cannot run here; hfllm data doctor RECIPE shows all:", *lines]))
 
 
 def option_names(name: str) -> list[str]:
@@ -106,7 +107,8 @@ def _own(name: str, options: dict[str, Any]) -> Step:
         raise UserMistake(
             f"step {name}: {error}; a filter is a function  (text, *, option=...) -> reason to drop, or None"
         ) from None
-    return OwnFilter(function_name=name, options=options, max_lost=max_lost)
+    file = Path(str(inspect.getsourcefile(function))).resolve()
+    return OwnFilter(name=name, function_name=f"{file}:{name.rpartition(':')[2]}", options=options, max_lost=max_lost)
 
 
 def _name_and_options(entry: Entry) -> tuple[str, dict[str, Any]]:
@@ -118,4 +120,7 @@ def _name_and_options(entry: Entry) -> tuple[str, dict[str, Any]]:
             [(name, options)] = entry.items()
             if options is None or isinstance(options, Mapping):
                 return name, dict(options or {})
+        case Mapping() if entry and next(iter(entry.values())) is None:
+            name, option = [*entry][:2]
+            raise UserMistake(f"steps: {option} stands beside {name}; as its option it must be indented further")
     raise UserMistake(f"steps: {entry!r} is no step; write  - NAME  or  - NAME: {{option: value}}")

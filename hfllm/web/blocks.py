@@ -1,40 +1,39 @@
 """The blocks that datatrove's executors run, one chain a pass: read a unit, let each step measure, write the rows.
 
 A task is one unit: the unit whose number is the task's rank. The blocks of a chain share one `counts`, which ends up
-beside the rows."""
+beside the rows. A mistake of the user's that one task meets is written down, and no other task begins after that."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from hfllm.errors import UserMistake
-from hfllm.web import judging, records, store
+from hfllm.web import groups, judging, records, store
 from hfllm.web.guard import Guard
-from hfllm.web.plan import Pass
+from hfllm.web.plan import Deduplication, Pass
 from hfllm.web.step import Step
-from hfllm.web.units import Unit
-
-if TYPE_CHECKING:
-    from hfllm.tokenizing.bpe import Encode
+from hfllm.web.units import Unit, shown
 
 READ = "read"  # among the tags of a page: its size as it came in
+MISTAKE = "mistake.txt"  # what a task met that only the user can mend; in the folder of its pass
 Counts = dict[str, Any]
 Ranked = Sequence[tuple[int, Unit]]  # the units that are still to do, each with its number among all units
 
 
-def chain(one: Pass, before: Pass | None, units: Ranked, reading: Mapping[str, Any]) -> list[PipelineStep]:
+def chain(
+    one: Pass, before: Pass | None, units: Ranked, *, columns: Mapping[str, str], strict: bool
+) -> list[PipelineStep]:
     """The blocks of one pass over `units`; `before` is the pass that it reads, None for the files themselves."""
     counts: Counts = {}
-    source = ReadFiles(units, reading, counts) if before is None else ReadPass(units, before)
-    measuring = [Measure(key, step, reading["tokenizer"], counts) for key, step in one.steps.items()]
+    source = ReadFiles(units, columns, strict, counts) if before is None else ReadPass(units, before)
+    measuring = [Measure(key, step, counts) for key, step in one.steps.items()]
     return [source, *measuring, WriteRows(one.folder, units, counts)]
 
 
@@ -43,17 +42,17 @@ class ReadFiles(PipelineStep):
 
     type, name = "hfllm", "read files"
 
-    def __init__(self, units: Ranked, reading: Mapping[str, Any], counts: Counts) -> None:
+    def __init__(self, units: Ranked, columns: Mapping[str, str], strict: bool, counts: Counts) -> None:
         super().__init__()
-        self.units, self.reading, self.counts = units, reading, counts
+        self.units, self.columns, self.strict, self.counts = units, columns, strict, counts
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         tally = records.Tally()
         path = self.units[rank][1].path
-        for document in records.read(path, tally, columns=self.reading["columns"], strict=self.reading["strict"]):
+        for document in records.read(path, tally, columns=self.columns, strict=self.strict):
             html = document.metadata.get("html", False)
-            size = {} if html else size_of(document.text, self.reading["tokenizer"])
-            document.metadata |= {"file": path, "html": html, "tags": {READ: size}}
+            size = {} if html else {"characters": len(document.text)}
+            document.metadata |= {"file": shown(path), "html": html, "copies": 1, "tags": {READ: size}}
             yield document
         self.counts["read"] = vars(tally)
 
@@ -77,9 +76,9 @@ class Measure(PipelineStep):
 
     type = "hfllm"
 
-    def __init__(self, key: str, step: Step, tokenizer: str | None, counts: Counts) -> None:
+    def __init__(self, key: str, step: Step, counts: Counts) -> None:
         super().__init__()
-        self.name, self.step, self.tokenizer, self.counts = key, step, tokenizer, counts
+        self.name, self.step, self.counts = key, step, counts
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
         guard, seconds = Guard(self.name, self.step.max_lost), 0.0
@@ -100,7 +99,7 @@ class Measure(PipelineStep):
         before, was_html = document.text, document.metadata["html"]
         scores = self.step.measure(document)
         if document.text != before or document.metadata["html"] != was_html:
-            scores |= size_of(document.text, self.tokenizer)
+            scores |= {"characters": len(document.text)}
         document.metadata["tags"][self.name] = scores
         reason = self.step.judge(scores)
         if reason is not None and self.step.STOPS:
@@ -118,62 +117,47 @@ class WriteRows(PipelineStep):
         self.folder, self.units, self.counts = folder, units, counts
 
     def run(self, data: Iterable[Document], rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        unit = self.units[rank][1].name
         self.counts.clear()  # a worker may have run another task with these blocks
-        with telling(self.folder, unit):
-            rows = 0
-            with store.Writer(store.rows_file(self.folder, unit)) as out:
-                for rows, document in enumerate(data, start=1):  # noqa: B007 - the last number is how many there are
-                    out.write(store.row_of(document))
-            store.write_json(store.counts_file(self.folder, unit), {"rows": rows, **self.counts})
+        with telling(self.folder) as stopped:
+            if not stopped:
+                self.write(data, self.units[rank][1].name)
         yield from ()
+
+    def write(self, data: Iterable[Document], unit: str) -> None:
+        rows = 0
+        with store.Writer(store.rows_file(self.folder, unit)) as out:
+            for rows, document in enumerate(data, start=1):  # noqa: B007 - the last number is how many there are
+                out.write(store.row_of(document))
+        store.write_json(store.counts_file(self.folder, unit), {"rows": rows, **self.counts})
 
 
 class Signatures(PipelineStep):
-    """MinHash signatures of the pages that a pass leaves in one unit, by datatrove's own block."""
+    """MinHash signatures of the pages that a pass leaves in one unit."""
 
     type, name = "hfllm", "signatures"
 
-    def __init__(self, one: Pass, units: Ranked) -> None:
+    def __init__(self, one: Pass, deduplication: Deduplication, units: Ranked) -> None:
         super().__init__()
-        self.one, self.units = one, units
+        self.one, self.deduplication, self.units = one, deduplication, units
 
     def run(self, data: Any = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        from hfllm.web import groups
-
-        assert self.one.minhash is not None
-        assert self.one.signatures is not None
-        unit = self.units[rank][1].name
-        with telling(self.one.signatures, unit):
-            begun = time.perf_counter()
-            pages = judging.kept_before_minhash(self.one, unit)
-            groups.write_signatures(self.one.minhash, pages, self.one.signatures / unit)
-            seconds = {self.one.minhash_key: round(time.perf_counter() - begun, 3)}
-            store.write_json(store.counts_file(self.one.signatures, unit), {"seconds": seconds})
+        with telling(self.deduplication.signatures) as stopped:
+            if not stopped:
+                self.write(self.units[rank][1].name)
         yield from ()
+
+    def write(self, unit: str) -> None:
+        folder, begun = self.deduplication.signatures, time.perf_counter()
+        groups.write_signatures(self.deduplication.step, judging.kept_before_minhash(self.one, unit), folder / unit)
+        seconds = {self.deduplication.key: round(time.perf_counter() - begun, 3)}
+        store.write_json(store.counts_file(folder, unit), {"seconds": seconds})
 
 
 @contextmanager
-def telling(folder: Path, unit: str) -> Iterator[None]:
-    """A mistake of the user's goes into a file for whoever started the run, whatever executor is in between."""
+def telling(folder: Path) -> Iterator[bool]:
+    """Around a task: a mistake of the user's goes into a file, for whoever started the run, whatever executor is in
+    between. Gives whether another task has met one already: then there is nothing more to do."""
     try:
-        yield
+        yield (folder / MISTAKE).exists()
     except UserMistake as mistake:
-        store.write_json(mistake_file(folder, unit), str(mistake))
-
-
-def mistake_file(folder: Path, unit: str) -> Path:
-    return folder / f"{unit}.mistake"
-
-
-def size_of(text: str, tokenizer: str | None) -> dict[str, int]:
-    """Characters, and tokens when the recipe names a tokenizer."""
-    size = {"characters": len(text)}
-    return size if tokenizer is None else size | {"tokens": len(encoder(tokenizer)([text])[0])}
-
-
-@cache
-def encoder(tokenizer: str) -> Encode:
-    from hfllm.tokenizing import bpe
-
-    return bpe.bulk_encoder(tokenizer)
+        store.write_json(folder / MISTAKE, str(mistake))

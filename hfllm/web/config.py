@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from hfllm import web
 from hfllm.errors import UserMistake
 
 
@@ -59,16 +60,38 @@ class DataConfig:
     )
 
 
+def problems(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and message of all that can be seen wrong in a recipe without reading anything."""
+    if not values.get("steps"):
+        yield "steps", "there is none; `hfllm data steps` lists them, recipes/gpt2/data.yaml has FineWeb's"
+    if not values.get("inputs") and values.get("paths_file") is None:
+        yield "inputs", "nothing to read; write  inputs: [crawl/*.warc.gz]  or  paths_file: warc.paths.gz"
+    for key in ("workers", "max_files"):
+        if values.get(key) is not None and values[key] < 1:
+            yield key, f"{values[key]} is too few; write 1 or more, or null for all"
+    yield from _executor_problems(values.get("executor", "local"), values.get("executor_options") or {})
+    yield from web.problems(values)
+
+
+def _executor_problems(executor: str, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    missing = [name for name in ("partition", "time") if executor == "slurm" and name not in options]
+    if missing:
+        example = "{partition: NAME, time: '20:00:00'}"
+        yield "executor_options", f"slurm needs {' and '.join(missing)}, as in {example}"
+    if options:
+        from hfllm.web import executors
+
+        try:
+            executors.check_options(executor, options)
+        except UserMistake as mistake:
+            yield "executor_options", str(mistake)
+
+
 def check(config: DataConfig) -> None:
-    """What can be seen wrong without reading anything."""
-    if not config.steps:
-        raise UserMistake("steps: there is none; `hfllm data steps` lists them, recipes/gpt2/data.yaml has FineWeb's")
-    if config.workers is not None and config.workers < 1:
-        raise UserMistake(f"workers: {config.workers} is too few, write 1 or more, or null for all cores")
-    if config.executor == "slurm" and not {"partition", "time"} <= config.executor_options.keys():
-        raise UserMistake("executor: slurm needs  executor_options: {partition: NAME, time: '20:00:00'}")
-    if config.truth is not None and not Path(config.truth).exists():
-        raise UserMistake(f"truth: {config.truth}: no such file")
+    """Raises `UserMistake` with all problems of the keys."""
+    found = [f"{key}: {message}" for key, message in problems(asdict(config))]
+    if found:
+        raise UserMistake("\n".join(found))
 
 
 def workers(config: DataConfig) -> int:

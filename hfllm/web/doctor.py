@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +44,8 @@ def main(path: str, overrides: Sequence[str] = (), *, fetch: bool = False) -> in
         from hfllm.web import language_models
 
         print(f"language model: {language_models.fetch()}")
+        if not find_spec("fasttext"):
+            print("it is read by fastText, which is not installed:  pip install 'hfllm[lid]'")
     return show(list(checked(config)))
 
 
@@ -64,12 +66,20 @@ def read(path: Path, overrides: Sequence[str]) -> DataConfig:
 
 def checked(config: DataConfig) -> Iterator[Checked]:
     """All needs: those of the run, then those of each step in the order of the recipe."""
-    check(replace(config, truth=None))
+    check(config)
     for need in (*map(package, PACKAGES), *inputs(config), *executor(config), *tokenizer(config), *truth(config)):
         yield Checked("the run", need)
     for key, step in web.chain(config.steps, word_tokenizer=config.word_tokenizer).items():
         for need in step.needs():
             yield Checked(key, need)
+
+
+def refuse_missing(config: DataConfig) -> None:
+    """Raises `UserMistake` when something is not there that the run cannot do without."""
+    missing = [one for one in checked(config) if one.need.found is None]
+    if missing:
+        lines = [f"  {whose}: {need.what} is missing.\n    {need.mend}" for whose, need in missing]
+        raise UserMistake("\n".join(["this cannot run here; hfllm data doctor RECIPE shows all it needs:", *lines]))
 
 
 def show(found: Sequence[Checked]) -> int:

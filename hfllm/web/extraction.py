@@ -5,10 +5,12 @@
 A parser can crash, hang or fill the memory, and no page may stop a crawl. So a child process extracts one page after
 the other, and a new one takes its place after a page that it did not survive. What a page gives depends on that page
 alone: the limits are its length, bytes of memory, and seconds of CPU counted by the kernel, of which a busy machine
-takes none. Not a security boundary: see hfllm/sandbox.py for that."""
+takes none. The two talk in JSON, and nothing that a child says is unpickled: it has read what strangers wrote. Not a
+security boundary all the same: see hfllm/sandbox.py for that."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -107,8 +109,9 @@ class _Child:
         """What `serve` answers: ("text", ...) or ("error", ...). Raises `_DiedError`."""
         self.pages += 1
         with suppress(ConnectionError):  # it died: what it left in the connection, or its end, says more
-            self.connection.send((html, options))
-        return self._receive()
+            _send(self.connection, [html, asdict(options)])
+        kind, answer = self._receive()
+        return kind, answer
 
     def _wait_for_imports(self) -> None:
         """However long they take: that is the machine's load, and no page's fault."""
@@ -123,9 +126,12 @@ class _Child:
 
     def _receive(self) -> Any:
         try:
-            return self.connection.recv()
-        except (EOFError, ConnectionError):
-            status = self.process.wait()
+            return _received(self.connection)
+        except ValueError:  # no JSON: this is no longer the child that was started
+            self.process.kill()
+        except (EOFError, OSError):  # it died, OSError in the middle of an answer
+            pass
+        status = self.process.wait()
         reasons = {-signal.SIGPROF: "timeout", OUT_OF_MEMORY: "memory"}
         raise _DiedError(reasons.get(status, "crash"), first_page=self.pages <= 1)
 
@@ -175,22 +181,31 @@ def serve(connection_number: int, memory_bytes: int) -> None:
     try:
         import trafilatura  # noqa: F401
     except ImportError as error:
-        connection.send(f"trafilatura cannot be imported: {error}")
+        _send(connection, f"trafilatura cannot be imported: {error}")
         return
     _limit_memory(_memory("VmSize") + 2 * memory_bytes)
     threading.Thread(target=_die_with_parent, args=(connection,), daemon=True).start()
-    connection.send(None)
+    _send(connection, None)
     while True:
         try:
-            html, options = connection.recv()
+            html, given = _received(connection)
         except (EOFError, ConnectionError):
             return
+        options = Options(**given)
         signal.setitimer(signal.ITIMER_PROF, options.max_cpu_seconds)
         answer = _answer(html, options)
         signal.setitimer(signal.ITIMER_PROF, 0)
         if _memory("VmHWM") > memory_bytes:
             os._exit(OUT_OF_MEMORY)
-        connection.send(answer)
+        _send(connection, answer)
+
+
+def _send(connection: Connection, content: Any) -> None:
+    connection.send_bytes(json.dumps(content).encode())
+
+
+def _received(connection: Connection) -> Any:
+    return json.loads(connection.recv_bytes())
 
 
 def _die_with_parent(connection: Connection) -> None:

@@ -43,7 +43,7 @@ class Guard:
         told = ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
         raise UserMistake(
             f"step {self.key} dropped {reasons.total()} of the first {self.seen} pages that reached it in {self.file}\n"
-            f"  ({told}); at most {self.max_lost:.0%} were expected, so nothing more was read.\n"
+            f"  ({told}); at most {self.max_lost:.0%} were expected, so no other file was begun.\n"
             "  to see what the step needs:  hfllm data doctor RECIPE\n"
-            f"  if so many pages should go, write in the recipe:   - {self.key}: {{max_lost: 1}}"
+            f"  if so many pages should go, write  max_lost: 1  among the options of {self.key}"
         )

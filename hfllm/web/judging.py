@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +37,6 @@ class Duplicates:
     size: Mapping[int, int]
 
 
-NO_DUPLICATES = Duplicates(frozenset(), {}, {})
-
-
 def fate(steps: Mapping[str, Step], row: Row) -> Fate | None:
     """The first step that drops the page; None when all keep it."""
     for key, step in steps.items():
@@ -49,15 +46,19 @@ def fate(steps: Mapping[str, Step], row: Row) -> Fate | None:
 
 
 def fates(one: Pass, unit: str, rank: int) -> Iterator[tuple[Row, Fate | None]]:
-    """Every row of a unit with what becomes of it; a row dropped by `minhash` says its group: row["group"]."""
-    duplicates = duplicates_of(one.groups, rank) if one.groups else NO_DUPLICATES
+    """Every row of a unit with what becomes of it; pages that have duplicates say their group: row["group"]."""
+    if one.deduplication is None:
+        yield from ((row, fate(one.steps, row)) for row in store.rows(one.folder, unit))
+        return
+    duplicates = duplicates_of(one.deduplication.groups, rank)
     number = 0
     for row in store.rows(one.folder, unit):
         found = fate(one.steps, row)
         if found is None:
-            row |= {"group": duplicates.group.get(number), "copies": duplicates.size.get(number, 1)}
+            row["group"] = duplicates.group.get(number)
+            row["copies"] = duplicates.size.get(number, row["copies"])
             if number in duplicates.dropped:
-                found = Fate(str(one.minhash_key), "duplicate")
+                found = Fate(one.deduplication.key, "duplicate")
             number += 1
         yield row, found
 
@@ -75,14 +76,13 @@ def kept_before_minhash(one: Pass, unit: str) -> Iterator[Document]:
 def document_of(row: Row) -> Document:
     from datatrove.data import Document
 
-    metadata = {name: row[name] for name in ("url", "date", "file", "html", "tags")}
-    metadata |= {name: row[name] for name in ("copies",) if name in row}
+    metadata = {name: row[name] for name in (*store.METADATA, "tags")}
     for scores in row["tags"].values():
         metadata |= {name: scores[name] for name in ("language", "language_score") if name in scores}
     return Document(text=row["text"], id=row["id"], metadata=metadata)
 
 
-@cache
+@lru_cache(maxsize=1)
 def duplicates_of(groups: Path, rank: int) -> Duplicates:
     """What datatrove's MinhashDedupCluster wrote of one unit: little-endian uint32, pairs but for the dropped ones."""
     dropped = _numbers(groups / f"{rank:06d}.remove")

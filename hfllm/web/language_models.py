@@ -12,8 +12,6 @@ decide 633 in the same way. Of a page's length, nearly all of its scores are 1."
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hfllm.errors import UserMistake
+from hfllm.web import whole
 from hfllm.web.cache import folder
 from hfllm.web.decoding import clean
 
@@ -134,14 +133,13 @@ def _download(url: str) -> Path:
 def _keep(source: Any, name: str) -> Path:
     """Write to the cache what is complete and right, or nothing."""
     target = folder("language") / name
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        shutil.copyfileobj(source, file)
-    digest = _sha256(Path(file.name))
-    if digest != SHA256[name]:
-        os.unlink(file.name)
-        raise UserMistake(f"{name}: what came has the SHA-256 {digest}, not {SHA256[name]}; try again")
-    os.chmod(file.name, 0o644)  # others may share the cache
-    os.replace(file.name, target)
+    with whole.writing(target) as file:
+        digest = hashlib.sha256()
+        while piece := source.read(2**20):
+            digest.update(piece)
+            file.write(piece)
+        if digest.hexdigest() != SHA256[name]:
+            raise UserMistake(f"{name}: what came has the SHA-256 {digest.hexdigest()}, not {SHA256[name]}; try again")
     return target
 
 

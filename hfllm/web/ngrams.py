@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 import numpy as np
+
+from hfllm.web import whole
 
 WORD = re.compile(r"\w+")
 FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no bit of a word's hash is lost
@@ -61,9 +60,9 @@ class NgramIndex:
             return
         folder.mkdir(parents=True, exist_ok=True)
         for name in ARRAYS:
-            with _whole(folder / f"{name}.npy") as file:
+            with whole.writing(folder / f"{name}.npy") as file:
                 np.save(file, getattr(self, name))
-        with _whole(folder / "index.json") as file:
+        with whole.writing(folder / "index.json") as file:
             file.write(json.dumps({"ids": self.ids, "lengths": self.lengths}).encode())
 
 
@@ -175,11 +174,3 @@ def _may_be_in(table: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     bits = len(table).bit_length() + 2
     slots = hashes >> np.uint64(64 - bits)
     return (table[slots >> np.uint64(3)] >> (slots & np.uint64(7)).astype(np.uint8)) & np.uint8(1)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    part = path.with_name(f"{uuid.uuid4().hex}.part")
-    with part.open("wb") as file:
-        yield file
-    part.replace(path)

@@ -1,6 +1,6 @@
 """What the stage leaves: a row a page with its text, where it is from, its language and its scores.
 
-load_dataset("runs/tiny/data", split="train")[0]["scores"]["gopher_quality"]["n_words"]"""
+load_dataset("runs/tiny/data", split="train")[0]["scores"]["gopher_quality"]["words"]"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from hfllm.web.judging import Row
 from hfllm.web.step import Step
+from hfllm.web.steps.decontaminate import Decontaminate
 
 MATCHES = pa.list_(pa.struct([("id", pa.string()), ("coverage", pa.float64()), ("ngram", pa.string())]))
 
@@ -24,7 +25,7 @@ def schema_of(steps: Mapping[str, Step], *, tokens: bool) -> pa.Schema:
     parts = [(key, pa.struct([(score, pa.float64()) for score in scores_of(step)])) for key, step in steps.items()]
     filled = [(key, part) for key, part in parts if part.num_fields]
     columns += [("scores", pa.struct(filled))] if filled else []
-    columns += [("contaminated_by", MATCHES)] if "decontaminate" in steps else []
+    columns += [("contaminated_by", MATCHES)] if any(isinstance(step, Decontaminate) for step in steps.values()) else []
     return pa.schema(columns)
 
 
@@ -41,5 +42,5 @@ def row_of(row: Row, schema: pa.Schema) -> dict[str, Any]:
     if "scores" in schema.names:
         filled["scores"] = tags
     if "contaminated_by" in schema.names:
-        filled["contaminated_by"] = tags["decontaminate"].get("matches", [])
+        filled["contaminated_by"] = [match for scores in tags.values() for match in scores.get("matches", [])]
     return filled

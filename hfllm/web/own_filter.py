@@ -21,21 +21,22 @@ if TYPE_CHECKING:
 class OwnFilter(Step):
     """Drop what a function of the user's file names a reason for."""
 
-    function_name: str
+    name: str  # as the recipe has it
+    function_name: str  # with the whole path of the file: a worker may start in another folder
     options: dict[str, Any] = field(default_factory=dict)
 
     def measured_by(self) -> dict[str, Any]:
         """The options and the whole file: nobody can tell a threshold from the rest of it."""
         file = Path(str(inspect.getsourcefile(user_file.function(self.function_name))))
         digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-        return {"function": self.function_name, "options": self.options, "file": digest}
+        return {"function": self.name, "options": self.options, "file": digest}
 
     def measure(self, document: Document) -> Scores:
-        function = user_file.told(self.function_name, user_file.function(self.function_name))
+        function = user_file.told(self.name, user_file.function(self.function_name))
         reason = function(document.text, **self.options)
         if reason is not None and not isinstance(reason, str):
             raise UserMistake(
-                f"step {self.function_name} returned {reason!r}; expected the reason to drop a page, or None to keep it"
+                f"step {self.name} returned {reason!r}; expected the reason to drop a page, or None to keep it"
             )
         return {"reason": reason} if reason else {}
 

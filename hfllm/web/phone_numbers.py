@@ -20,12 +20,13 @@ CONTEXT = 40  # characters before a number in which a word can tell what it is
 PLAIN = {"\xa0": " ", "\u2009": " ", "\u202f": " ", "‐": "-", "‑": "-", "–": "-"}
 
 # Its first character is matched first and what must not stand before it looked at afterwards: so the engine skips to
-# the next digit instead of trying each place.
+# the next digit instead of trying each place. A run that ends in what no number ends in is taken, too, as `rest`: it
+# would end there from each of its digits, and to try them all takes a square of time ("1 1 1 1 ... 1%").
 RUN = re.compile(
     r"[+(\d](?=[\d .()/-]{6})"
     r"(?<![\w$%/=&+-].)(?<!\d[.,:].)(?<![€£¥].)"  # not inside a word, a price, a web address, a decimal number
-    r"(?>\(?\d*)(?>(?:(?:[ ()/-]{1,4}|\.)\d+)*)(?P<extension> ?(?:x|ext\.? ?|extension )\d{1,6})?"
-    r"(?!\w|[%€£¥@=]|[.,:/-]\d)",
+    r"(?>\(?\d*)(?>(?:(?:[ ()/-]{1,4}|\.)\d+)*)"
+    r"(?:(?P<extension> ?(?:x|ext\.? ?|extension )\d{1,6})?(?!\w|[%€£¥@=]|[.,:/-]\d)|(?P<rest>))",
     re.ASCII | re.IGNORECASE,
 )
 GAP = r"(?: ?[.-] ?| )"
@@ -76,7 +77,7 @@ def phones(text: str) -> Iterator[Span]:
     for character, plain in PLAIN.items():
         text = text.replace(character, plain)
     last_end = 0
-    for run in RUN.finditer(text):
+    for run in (run for run in RUN.finditer(text) if run["rest"] is None):
         for start, end in _in_shape(run) or _by_word(run, last_end):
             yield start, end
             last_end = end

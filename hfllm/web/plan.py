@@ -12,35 +12,46 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from hfllm.web.step import Step
+from hfllm.web.steps.extract import Extract
+from hfllm.web.steps.minhash import Minhash
 from hfllm.web.units import Unit
 
-if TYPE_CHECKING:
-    from hfllm.web.steps.minhash import Minhash
+LAYOUT = 2  # raised when the files of a pass change their layout, or the reader gives other pages
 
-LAYOUT = 1  # raised when the files of a pass change their layout
+
+@dataclass(frozen=True)
+class Deduplication:
+    """What finds the near duplicates among the pages that a pass leaves."""
+
+    key: str
+    step: Minhash
+    signatures: Path  # folder of a signature a page, made unit by unit
+    groups: Path  # folder of the near duplicates among all units
 
 
 @dataclass(frozen=True)
 class Pass:
     """Steps that measure one after another, and the de-duplication behind them, if any."""
 
-    number: int
     folder: Path
     steps: dict[str, Step]
-    minhash_key: str | None = None
-    minhash: Minhash | None = None
-    signatures: Path | None = None  # folder of a signature a kept page, made unit by unit
-    groups: Path | None = None  # folder of the near duplicates among all units
+    deduplication: Deduplication | None = None
 
     @property
-    def name(self) -> str:
+    def title(self) -> str:
         """For a progress bar: url_lists, extract."""
         return ", ".join(self.steps) or "reading"
+
+    @property
+    def all_steps(self) -> dict[str, Step]:
+        """The steps and, as the last one, that of the de-duplication."""
+        last: dict[str, Step] = {self.deduplication.key: self.deduplication.step} if self.deduplication else {}
+        return self.steps | last
 
 
 @dataclass(frozen=True)
@@ -53,48 +64,42 @@ class Plan:
     @property
     def steps(self) -> dict[str, Step]:
         """All steps in the order of the recipe."""
-        found: dict[str, Step] = {}
-        for one in self.passes:
-            found |= one.steps
-            if one.minhash_key is not None and one.minhash is not None:
-                found[one.minhash_key] = one.minhash
-        return found
+        return {key: step for one in self.passes for key, step in one.all_steps.items()}
 
 
-def cut(steps: dict[str, Step]) -> list[list[str]]:
-    """Where the passes end: extract, language, minhash, pii are cut into [[extract], [language, minhash], [pii]]."""
-    passes: list[list[str]] = [[]]
-    for key in steps:
-        passes[-1].append(key)
-        if key.partition("-")[0] in ("extract", "minhash"):
-            passes.append([])
+def cut(steps: dict[str, Step]) -> list[dict[str, Step]]:
+    """Where the passes end: extract, language, minhash, pii are cut into {extract}, {language, minhash}, {pii}."""
+    passes: list[dict[str, Step]] = [{}]
+    for key, step in steps.items():
+        passes[-1][key] = step
+        if isinstance(step, Extract | Minhash):
+            passes.append({})
     return passes if passes[-1] or len(passes) == 1 else passes[:-1]
 
 
-def make(steps: dict[str, Step], units: Sequence[Unit], reading: dict[str, Any], work: Path) -> Plan:
-    """The passes with their folders below `work`; `reading` is all that decides what the files are read as."""
+def make(
+    steps: dict[str, Step], units: Sequence[Unit], work: Path, *, columns: dict[str, str], final: Sequence[Any] = ()
+) -> Plan:
+    """The passes with their folders below `work`.
+
+    `columns` decides what rows are read as; `final` is all that only what is written at the end depends on."""
     names = [unit.name for unit in units]
-    fingerprint: Any = [LAYOUT, reading]
+    fingerprint: Any = [LAYOUT, columns]
     passes = []
-    for number, keys in enumerate(cut(steps), start=1):
-        measuring = {key: steps[key] for key in keys if not is_minhash(key)}
+    for number, some in enumerate(cut(steps), start=1):
+        measuring = {key: step for key, step in some.items() if not isinstance(step, Minhash)}
         fingerprint = [fingerprint, [[key, _measured(step)] for key, step in measuring.items()]]
         folder = work / f"{number}-{_short(fingerprint)}"
         fingerprint = [fingerprint, [_judged(step) for step in measuring.values()]]
-        one = Pass(number, folder, measuring)
-        if is_minhash(keys[-1]):
-            minhash = cast("Minhash", steps[keys[-1]])
-            fingerprint = [fingerprint, minhash.measured_by()]
-            signatures = work / f"{number}-signatures-{_short(fingerprint)}"
-            fingerprint = [fingerprint, names]
-            groups = work / f"{number}-groups-{_short(fingerprint)}"
-            one = replace(one, minhash_key=keys[-1], minhash=minhash, signatures=signatures, groups=groups)
-        passes.append(one)
-    return Plan(passes, work / f"final-{_short([fingerprint, names])}")
-
-
-def is_minhash(key: str) -> bool:
-    return key.partition("-")[0] == "minhash"
+        deduplication = None
+        for key, step in some.items():
+            if isinstance(step, Minhash):
+                fingerprint = [fingerprint, step.measured_by()]
+                signatures = work / f"{number}-signatures-{_short(fingerprint)}"
+                fingerprint = [fingerprint, names]
+                deduplication = Deduplication(key, step, signatures, work / f"{number}-groups-{_short(fingerprint)}")
+        passes.append(Pass(folder, measuring, deduplication))
+    return Plan(passes, work / f"final-{_short([fingerprint, names, list(final)])}")
 
 
 def _measured(step: Step) -> Any:

@@ -3,8 +3,9 @@
     Path("funnel.html").write_text(page(json.loads(Path("funnel.json").read_text())), encoding="utf-8")
 
 The page needs nothing but a browser: no network, no script. What crawled pages say is untrusted: it is shown as text,
-addresses too. The layout is hfllm/templates/funnel.html; hfllm/web/charts.py computes where the bars lie, and
-hfllm/web/wording.py how numbers are written."""
+addresses too. Personal data that is found in it is masked: examples come from before the step `pii`, or there is none.
+The layout is hfllm/templates/funnel.html; hfllm/web/charts.py computes where the bars lie, and hfllm/web/wording.py how
+numbers are written."""
 
 from __future__ import annotations
 
@@ -16,13 +17,16 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from hfllm import places
-from hfllm.web import charts, wording
+from hfllm.web import charts, personal_data, wording
+from hfllm.web.steps.c4_quality import SHOWN_CHARACTERS
+from hfllm.web.steps.pii import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 PAGE = places.PACKAGE / "templates" / "funnel.html"
 SNIPPET = 600  # characters of a page in an example; funnel.json has no more, and a longer text is cut
+LAST_WORD = re.compile(r"\S{1,64}\Z")
 EMPTY: dict[str, Any] = {
     **{"name": "", "files": 0, "broken": [], "records": 0, "not_pages": {}, "documents": 0, "tokens_are": None},
     **{"steps": [], "output": {}, "truth": None},
@@ -30,7 +34,7 @@ EMPTY: dict[str, Any] = {
 EMPTY_STEP: dict[str, Any] = {
     **{"name": "", "options": {}, "documents_in": 0, "documents_out": 0, "characters_out": None, "tokens_out": None},
     **{"dropped": {}, "edited": 0, "removed_lines": {}, "found": {}, "seconds": None, "languages": {}, "domains": []},
-    **{"examples": [], "histograms": []},
+    **{"flagged": {}, "examples": [], "histograms": []},
 }
 EMPTY_OUTPUT: dict[str, Any] = {"documents": 0, "characters": 0, "tokens": None, "languages": {}, "domains": []}
 EMPTY_EXAMPLE: dict[str, Any] = {"reason": "", "url": "", "text": "", "scores": {}, "twin": None, "lines": []}
@@ -162,14 +166,22 @@ def kept_from_to(histogram: Mapping[str, Any]) -> str:
     return f"kept{from_low}" if high is None else f"kept{from_low} up to {wording.number(high)}"
 
 
-def differences(text: str, other: str) -> list[tuple[str, bool]]:
+def masked(text: str, most: int) -> str:
+    """Placeholders in the place of personal data; of a text that was cut after `most` characters, without its last
+    word, which may be half an address."""
+    text = text if len(text) < most else LAST_WORD.sub("", text[:most])
+    found = personal_data.find(text, PLACEHOLDERS)
+    return personal_data.replaced(text, [(one, PLACEHOLDERS[one.kind]) for one in found])
+
+
+def differences(text: str, other: str, *, cut: bool = False) -> list[tuple[str, bool]]:
     """`text` in pieces, each with whether `other` lacks it: of "a b" and "a c", [("a ", False), ("b", True)].
 
-    Two texts that were cut end in different places: what differs only there is not called a difference."""
+    Two texts of which one was `cut` end in different places: what differs only there is not called a difference."""
     words, others = _words(text), _words(other)
     matcher = SequenceMatcher(None, [word.strip() for word in words], [word.strip() for word in others], autojunk=False)
     runs = [("".join(words[i:j]), tag != "equal") for tag, i, j, _, _ in matcher.get_opcodes() if j > i]
-    if runs and max(len(text), len(other)) >= SNIPPET:
+    if runs and cut:
         runs[-1] = (runs[-1][0], False)
     return [piece for run in runs for piece in _without_space(*run)]
 
@@ -201,11 +213,13 @@ def _complete(funnel: Mapping[str, Any]) -> dict[str, Any]:
 
 def _example(example: Mapping[str, Any]) -> dict[str, Any]:
     complete = _filled(EMPTY_EXAMPLE, example)
-    complete["text"] = complete["text"][:SNIPPET]
-    if complete["twin"]:
-        twin = _filled({"url": "", "text": ""}, complete["twin"])
-        complete["twin"] = twin | {"text": twin["text"][:SNIPPET]}
-    return complete
+    twin = _filled({"url": "", "text": ""}, complete["twin"]) if complete["twin"] else None
+    return complete | {
+        "cut": any(len(one["text"]) >= SNIPPET for one in (complete, twin or complete)),
+        "text": masked(complete["text"], SNIPPET),
+        "lines": [[what, masked(line, SHOWN_CHARACTERS)] for what, line in complete["lines"]],
+        "twin": twin and twin | {"text": masked(twin["text"], SNIPPET)},
+    }
 
 
 def _filled(empty: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ Measuring costs time and is done once; judging compares numbers with thresholds,
 what a step measured is kept beside the page, and another threshold needs no page to be read again (dolma's taggers,
 arXiv 2402.00159, section 4, in one chain with datatrove's blocks).
 
-A step is one file in hfllm/web/steps, named as in the recipe: `gopher_quality: {min_words: 40}` is `GopherQuality` of
-gopher_quality.py. Its fields are the options of the recipe."""
+A step is one file in hfllm/web/steps, named as in the recipe: `gopher_quality: {min_doc_words: 40}` is `GopherQuality`
+of gopher_quality.py. Its fields are the options of the recipe."""
 
 from __future__ import annotations
 

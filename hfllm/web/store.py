@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hfllm.web import whole
+
 if TYPE_CHECKING:
     from datatrove.data import Document
 
 ROWS_AT_ONCE = 500
+CHARACTERS_AT_ONCE = 2**25  # a crawl may hold pages of 20 million characters, a thousand times over
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -27,10 +31,12 @@ SCHEMA = pa.schema(
         ("date", pa.string()),
         ("file", pa.string()),
         ("html", pa.bool_()),
+        ("copies", pa.int64()),  # pages in its group of near duplicates
         ("tags", pa.string()),  # JSON: step -> what it measured
         ("stopped", pa.string()),  # the step behind which nothing was measured
     ]
 )
+METADATA = ("url", "date", "file", "html", "copies")
 
 
 def rows_file(folder: Path, unit: str) -> Path:
@@ -42,8 +48,11 @@ def counts_file(folder: Path, unit: str) -> Path:
     return folder / f"{unit}.json"
 
 
-def is_finished(folder: Path, unit: str) -> bool:
-    return counts_file(folder, unit).exists()
+def finished(folder: Path) -> set[str]:
+    """The names of all finished units, by one look at the folder: a dump has ninety thousand."""
+    if not folder.is_dir():
+        return set()
+    return {name.removesuffix(".json") for name in os.listdir(folder) if name.endswith(".json") and name[0] != "."}
 
 
 class Writer:
@@ -53,6 +62,7 @@ class Writer:
         self.path, self.schema = path, schema
         self.temporary = temporary_name(path)
         self.waiting: list[dict[str, Any]] = []
+        self.characters = 0
 
     def __enter__(self) -> Writer:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,12 +82,16 @@ class Writer:
 
     def write(self, row: dict[str, Any]) -> None:
         self.waiting.append(row)
-        if len(self.waiting) >= ROWS_AT_ONCE:
+        self.characters += len(row["text"] or "")
+        if len(self.waiting) >= ROWS_AT_ONCE or self.characters >= CHARACTERS_AT_ONCE:
             self._flush()
 
     def _flush(self) -> None:
+        if not self.waiting:  # a row group without rows is a file that `datasets` cannot load
+            return
         self.file.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
         self.waiting.clear()
+        self.characters = 0
 
 
 def row_of(document: Document) -> dict[str, Any]:
@@ -86,17 +100,17 @@ def row_of(document: Document) -> dict[str, Any]:
     return {
         "id": document.id,
         "text": None if stopped else document.text,
-        **{name: metadata.get(name) for name in ("url", "date", "file", "html")},
+        **{name: metadata.get(name) for name in METADATA},
         "tags": json.dumps(metadata["tags"], ensure_ascii=False),
         "stopped": stopped,
     }
 
 
-def rows(folder: Path, unit: str, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of a unit in their order, `tags` read from JSON."""
+def rows(folder: Path, unit: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a unit in their order, `tags` read from JSON; no more in memory than were written at once."""
     with pq.ParquetFile(rows_file(folder, unit)) as file:
-        for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
-            for row in batch.to_pylist():
+        for group in range(file.num_row_groups):
+            for row in file.read_row_group(group, columns=columns).to_pylist():
                 yield row | ({"tags": json.loads(row["tags"])} if "tags" in row else {})
 
 
@@ -107,11 +121,24 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, content: Any) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(path)
+    with whole.writing(path) as file:
+        file.write(json.dumps(content, ensure_ascii=False).encode())
+
+
+def link(file: Path, target: Path) -> None:
+    """The same bytes under a second name; a copy where the file system has no links."""
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
 
 
 def temporary_name(path: Path) -> Path:
     """A name of this process's own: two runs, or a killed one and its successor, never write into each other."""
     return path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}")
+
+
+def sweep(work: Path) -> None:
+    """Remove what killed runs left half written; only while nobody else works in the folder."""
+    for left in [*work.glob("*/.*"), *work.glob("*/*.part")]:
+        shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -7,32 +7,36 @@ that should have been."""
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hfllm.web import store
+from hfllm import web
+from hfllm.errors import UserMistake
+from hfllm.web import ngrams, store
 from hfllm.web.finish import KEPT
 from hfllm.web.plan import Plan
 from hfllm.web.units import Unit
 
 QUALITY = {"extract", "gopher_repetition", "gopher_quality", "c4_quality", "fineweb_quality"}
 DUPLICATES = {"exact_duplicate", "near_duplicate", "broken_encoding"}
-WORD = re.compile(r"\w+")
 
 Page = dict[str, Any]
 
 
 def compare(file: Path, plan: Plan, units: Sequence[Unit], counts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row a question that the truth can answer, for the steps that the plan has."""
-    pages = {page["url"]: page for page in map(json.loads, file.read_text(encoding="utf-8").splitlines())}
+    pages = read(file)
     fates = {url: fate for one in counts for url, fate in one["fates"].items()}
-    texts = {
-        row["url"]: row["text"] for unit in units for row in store.rows(plan.final, unit.name, columns=["url", "text"])
-    }
-    names = {key.partition("-")[0] for key in plan.steps}
+    columns = ["url", "text"]
+    written = (row for unit in units for row in store.rows(plan.final, unit.name, columns=columns))
+    texts = {row["url"]: row["text"] for row in written}
+    if not fates.keys() <= pages.keys():
+        raise UserMistake(
+            f"truth: {file}: knows nothing of {min(fates.keys() - pages.keys())}; is it of another crawl?"
+        )
+    names = {web.name_of(key) for key in plan.steps}
     rows = [records(pages, fates)]
     rows += [blocked(pages, fates)] if "url_lists" in names else []
     rows += [extracted(pages, texts)] if "extract" in names else []
@@ -42,6 +46,15 @@ def compare(file: Path, plan: Plan, units: Sequence[Unit], counts: Sequence[Mapp
     rows += [personal_data(pages, texts, plan, counts)] if "pii" in names else []
     rows += [contaminated(pages, fates, flagged(plan, units))] if "decontaminate" in names else []
     return rows
+
+
+def read(file: Path) -> dict[str, Page]:
+    """What each page is, by its address. Raises `UserMistake` when the file does not say so."""
+    try:
+        pages = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+        return {page["url"]: {"test_problem": None, **page} for page in pages if page["kind"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserMistake(f"truth: {file}: not the truth.jsonl of a crawl of the stage world ({error!r})") from error
 
 
 def row(step: str, what: str, found: float, of: float, dropped: float | None) -> dict[str, Any]:
@@ -99,7 +112,7 @@ def extracted(pages: Mapping[str, Page], texts: Mapping[str, str]) -> dict[str, 
     """Words of the kept pages: of those that the page was made from, and of those that came out."""
     right = wanted = found = 0
     for url, text in texts.items():
-        true, got = words_of(pages[url]["text"]), words_of(text)
+        true, got = Counter(ngrams.words(pages[url]["text"])), Counter(ngrams.words(text))
         right, wanted, found = right + (true & got).total(), wanted + true.total(), found + got.total()
     return row("extract", "words of the pages that were kept", right, wanted, found)
 
@@ -110,8 +123,8 @@ def personal_data(
     """Of the planted addresses in kept pages, those that are gone; against all that was replaced."""
     planted = [(url, address) for url in texts for address in pages[url]["personal_data"]]
     gone = sum(address not in texts[url] for url, address in planted)
-    key = next(key for key in plan.steps if key.partition("-")[0] == "pii")
-    replaced = sum(sum(one["steps"][key]["found"].values()) for one in counts)
+    keys = [key for key in plan.steps if web.name_of(key) == "pii"]
+    replaced = sum(sum(one["steps"][key]["found"].values()) for one in counts for key in keys)
     return row("pii", "addresses of people in kept pages", gone, len(planted), replaced)
 
 
@@ -135,12 +148,8 @@ def of_kind(pages: Mapping[str, Page], kinds: Collection[str]) -> set[str]:
 
 
 def dropped_by(fates: Mapping[str, Sequence[str]], steps: Collection[str]) -> set[str]:
-    return {url for url, (step, _) in fates.items() if step.partition("-")[0] in steps}
+    return {url for url, (step, _) in fates.items() if web.name_of(step) in steps}
 
 
 def origin(pages: Mapping[str, Page], url: str) -> str:
     return pages[url]["duplicate_of"] or url
-
-
-def words_of(text: str) -> Counter[str]:
-    return Counter(WORD.findall(text.lower()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def find(inputs: Sequence[str], paths_file: str | None, paths_prefix: str, max_f
     """All input files, sorted by path. Raises `UserMistake` for a path that leads to no file."""
     paths = [path for one in inputs for path in expand(one)]
     if paths_file is not None:
-        paths += [paths_prefix + line for line in lines_of(paths_file)]
+        paths += [local(paths_prefix + line) for line in lines_of(paths_file)]
     paths = sorted(set(paths))[:max_files]
     if not paths:
         raise UserMistake("inputs: no file to read; write  inputs: [crawl/*.warc.gz]  or  paths_file: warc.paths.gz")
@@ -40,20 +41,33 @@ def find(inputs: Sequence[str], paths_file: str | None, paths_prefix: str, max_f
 def expand(pattern: str) -> list[str]:
     """A file, all files of a folder, or those that a pattern fits, on any file system that fsspec knows.
 
-    expand("crawl/*.warc.gz") == ["crawl/a.warc.gz", "crawl/b.warc.gz"]"""
+    expand("crawl/*.warc.gz") == ["/home/me/crawl/a.warc.gz"]: with all folders, as a worker may start in another."""
     from fsspec.core import url_to_fs
 
-    system, path = url_to_fs(pattern)
-    if any(sign in path for sign in "*?["):
-        found = system.glob(path)
-    elif system.isdir(path):
-        found = [name for name in system.find(path) if is_input(name)]
-    else:
-        found = [path] if system.exists(path) else []
+    try:
+        system, path = url_to_fs(pattern)
+        if any(sign in path for sign in "*?["):
+            found = system.glob(path)
+        elif system.isdir(path):
+            found = [name for name in system.find(path) if is_input(name)]
+        else:
+            found = [path] if system.exists(path) else []
+    except (ImportError, OSError) as error:  # no package for s3://, no network
+        raise UserMistake(f"inputs: {pattern}: cannot be read: {error}") from error
     if not found:
         raise UserMistake(f"inputs: {pattern}: no file of this name; expected a file, a folder or a pattern of files")
-    local = "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
-    return [pattern] if found == [path] else [name if local else system.unstrip_protocol(name) for name in found]
+    return [local(system.unstrip_protocol(name)) for name in found]
+
+
+def local(path: str) -> str:
+    """local("file:///home/me/a.warc") == local("/home/me/a.warc") == "/home/me/a.warc"; other addresses stay."""
+    path = path.removeprefix("file://")
+    return path if "://" in path else os.path.abspath(path)
+
+
+def shown(path: str) -> str:
+    """How the data set names a file: without the folders of whose machine it was made on."""
+    return path if "://" in path else path.rsplit("/", 1)[-1]
 
 
 def is_input(path: str) -> bool:
@@ -62,12 +76,20 @@ def is_input(path: str) -> bool:
     return plain.endswith(SUFFIXES)
 
 
+def holds_html(path: str) -> bool:
+    """Whether the ending is that of web pages as they were fetched: a.warc.gz, not a.warc.wet.gz."""
+    return any(ending in path.rsplit("/", 1)[-1] for ending in (".warc", ".arc")) and ".wet" not in path
+
+
 def lines_of(path: str) -> list[str]:
     """The lines of a list of files such as Common Crawl's warc.paths.gz."""
     import fsspec
 
-    with fsspec.open(path, "rb") as file:
-        content = file.read()
+    try:
+        with fsspec.open(path, "rb") as file:
+            content = file.read()
+    except (ImportError, OSError, ValueError) as error:  # ValueError: an address of a kind that fsspec does not know
+        raise UserMistake(f"paths_file: {path}: cannot be read: {error}") from error
     text = (gzip.decompress(content) if path.endswith(".gz") else content).decode()
     return [line.strip() for line in text.split("\n") if line.strip()]
 
@@ -85,5 +107,8 @@ def stamp(path: str) -> list[Any]:
     from fsspec.core import url_to_fs
 
     system, inside = url_to_fs(path)
-    information = system.info(inside)
+    try:
+        information = system.info(inside)
+    except FileNotFoundError:
+        raise UserMistake(f"{path}: no such file") from None
     return [information["size"], information.get("mtime")]

@@ -11,7 +11,6 @@ import gzip
 import importlib.util
 import re
 import tarfile
-import uuid
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hfllm.errors import UserMistake
+from hfllm.web import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,10 +90,8 @@ def build(sources: Iterable[str], folder: Path) -> Path:
     target = folder / f"{LAYOUT}-{digest(paths)}.npy"
     if not target.exists():
         hashes = _sorted_hashes(line for path in paths for line in _whole_lines(path))
-        part = folder / f"{uuid.uuid4().hex}.npy.part"
-        with part.open("wb") as file:
+        with whole.writing(target) as file:  # who builds the same at the same time writes the same
             np.save(file, hashes)
-        part.replace(target)  # whole or not at all; who builds the same at the same time writes the same
     return target
 
 

@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from hfllm import tasks
+import yaml
+
+from hfllm import keys, mistakes, tasks
 from hfllm.data import DatasetConfig
 from hfllm.data import load as load_rows
 from hfllm.errors import UserMistake
-from hfllm.mistakes import near
 from hfllm.web.step import Limit, Need, Scores, Step
 
 if TYPE_CHECKING:
@@ -73,20 +72,19 @@ class Decontaminate(Step):
     not_looked_for = 0
 
     def check(self) -> None:
-        if not self.against or not all(isinstance(entry, dict) for entry in self.against):
-            raise UserMistake("decontaminate: against: is no list of evaluation sets; write  against: [{task: gsm8k}]")
+        if not self.against:
+            raise UserMistake("step decontaminate: against: no evaluation set; write  against: [{task: gsm8k}]")
         for entry in self.against:
-            _checked(entry)
-        if self.action not in get_args(Action):
-            raise UserMistake(f"decontaminate: action: {self.action} is not one of {', '.join(get_args(Action))}")
+            _check(entry)
         if not 1 <= self.min_words <= self.ngram:
-            raise UserMistake(f"decontaminate: min_words: {self.min_words} is not between 1 and ngram ({self.ngram})")
+            raise UserMistake(
+                f"step decontaminate: min_words: {self.min_words} is not between 1 and ngram ({self.ngram})"
+            )
         if not 0 < self.min_coverage <= 1:
-            raise UserMistake(f"decontaminate: min_coverage: {self.min_coverage} is not a share above 0, up to 1")
+            raise UserMistake(f"step decontaminate: min_coverage: {self.min_coverage} is not a share above 0, up to 1")
 
     def needs(self) -> list[Need]:
-        package = version("xxhash") if find_spec("xxhash") else None
-        return [Need("package xxhash", package, "pip install xxhash"), *map(_set_need, self.against)]
+        return [_set_need(entry) for entry in self.against]
 
     def prepare(self, folder: Path) -> None:
         """Reads the sets and writes the index of their n-grams, under a name that tells the content."""
@@ -155,11 +153,25 @@ def _read(entry: dict[str, Any]) -> tuple[str, Dataset, list[str]]:
         return f"{task.name}/{task.split}", dataset, [name for name in TASK_COLUMNS if name in dataset.column_names]
     config = DatasetConfig(**{"split": "test", **entry})
     dataset = load_rows(config)
-    named = entry.get("columns") or [
-        name for name, kind in dataset.features.items() if getattr(kind, "dtype", "string") == "string"
-    ]
+    named = entry.get("columns") or [name for name, kind in dataset.features.items() if _holds_text(kind)]
     columns = list(named.values() if isinstance(named, dict) else named)
     return "/".join(part for part in (config.path.rstrip("/"), config.name, config.split) if part), dataset, columns
+
+
+def _holds_text(kind: Any) -> bool:
+    """Whether a column of this kind has words in it, alone, in lists or in mappings."""
+    from datasets import LargeList, List, Translation, Value
+    from datasets.features import Json
+
+    match kind:
+        case Value():
+            return kind.dtype in ("string", "large_string")
+        case List() | LargeList():
+            return _holds_text(kind.feature)
+        case dict():
+            return any(map(_holds_text, kind.values()))
+        case _:
+            return isinstance(kind, Json | Translation)
 
 
 def _task(entry: dict[str, Any]) -> tasks.TaskConfig:
@@ -167,20 +179,22 @@ def _task(entry: dict[str, Any]) -> tasks.TaskConfig:
     return tasks.TaskConfig(entry["task"], **{"split": EVAL_SPLITS.get(entry["task"], "test"), **rest})
 
 
-def _checked(entry: dict[str, Any]) -> None:
-    """Raises `UserMistake` for an entry of `against` with unknown keys, or of an unknown task."""
+def _check(entry: dict[str, Any]) -> None:
+    """Raises `UserMistake` for an entry of `against` with wrong keys or values, or of an unknown task."""
     if not {"task", "path"} & entry.keys():
-        raise UserMistake(f"decontaminate: against: {entry} names neither a task nor a path; write  {{task: gsm8k}}")
+        raise UserMistake(
+            f"step decontaminate: against: {entry} names neither a task nor a path; write  {{task: gsm8k}}"
+        )
+    known = keys.properties_of(tasks.TaskConfig if "task" in entry else DatasetConfig)
+    if "task" in entry:
+        known["task"] = known.pop("name")
+    node = mistakes.compose(yaml.safe_dump(entry))
+    assert node is not None, "the mapping is not empty"
+    schema = {"type": "object", "properties": known, "additionalProperties": False}
+    for one in mistakes.problems(node, schema):
+        raise UserMistake(f"step decontaminate: against: {one.key}: {one.message}")
     if "task" in entry:
         tasks.find(entry["task"])
-        known = ["task", *(option.name for option in fields(tasks.TaskConfig) if option.name != "name")]
-    else:
-        known = [option.name for option in fields(DatasetConfig)]
-    for key in entry:
-        if key not in known:
-            raise UserMistake(
-                f"decontaminate: against: {key}: no such key{near(key, known)}; it has {', '.join(known)}"
-            )
 
 
 def _set_need(entry: dict[str, Any]) -> Need:

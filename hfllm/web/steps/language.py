@@ -42,8 +42,6 @@ class Language(Step):
     )
 
     def check(self) -> None:
-        if not isinstance(self.keep, list) or not all(isinstance(language, str) for language in self.keep):
-            raise UserMistake(f"step language: keep: {self.keep!r} is no list of languages; write  keep: [en, de]")
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise UserMistake(f"step language: min_score: {self.min_score} is no probability, 0 to 1")
 

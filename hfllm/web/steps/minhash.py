@@ -5,7 +5,8 @@ Source: Broder 1997; 14 buckets of 8 hashes over groups of 5 words as in FineWeb
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from importlib.metadata import version
+from typing import Any, Literal
 
 from hfllm.errors import UserMistake
 from hfllm.web.step import Step
@@ -24,7 +25,7 @@ class Minhash(Step):
         metadata={"help": "Hashes a bucket; (1 / buckets) ** (1 / hashes) = 0.72 is the similarity half are found at."},
     )
     seed: int = field(default=1, metadata={"help": "Of the hash functions."})
-    word_tokenizer: str = field(default="regex", metadata={"help": "How words are found: regex, or spacy."})
+    word_tokenizer: Literal["regex", "spacy"] = field(default="regex", metadata={"help": "How words are found."})
 
     def check(self) -> None:
         for option in ("ngram", "buckets", "hashes_per_bucket"):
@@ -32,4 +33,5 @@ class Minhash(Step):
                 raise UserMistake(f"step minhash: {option}: {getattr(self, option)} is too few, write 1 or more")
 
     def measured_by(self) -> dict[str, Any]:
-        return {"version": self.VERSION, **{name: value for name, value in asdict(self).items() if name != "max_lost"}}
+        options = {name: value for name, value in asdict(self).items() if name != "max_lost"}
+        return {"version": self.VERSION, "datatrove": version("datatrove"), **options}

@@ -44,8 +44,6 @@ class Pii(Step):
     )
 
     def check(self) -> None:
-        if not isinstance(self.kinds, list):
-            raise UserMistake(f"step pii: kinds: {self.kinds!r} is not a list; write  [{self.kinds}]")
         for kind in (*self.kinds, *self.replacements):
             if kind not in KINDS:
                 raise UserMistake(f"step pii: no such kind: {kind}{near(kind, KINDS)}; there are {', '.join(KINDS)}")

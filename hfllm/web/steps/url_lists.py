@@ -12,8 +12,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -67,23 +65,20 @@ class UrlLists(Step):
     index_file = ""  # set by `prepare`; not an option
 
     def check(self) -> None:
-        for option in ("lists", "block", "allow"):
-            value = getattr(self, option)
-            if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-                raise UserMistake(f"url_lists: {option}: {value!r} is not a list of texts; write  {option}: [NAME]")
         allowed = _names(self.allow)
         for entry in self.block:
             if any(name in allowed for name in _all_names(entry)):
-                raise UserMistake(f"url_lists: block: {entry} is allowed by `allow`, which wins; take it out of one")
+                raise UserMistake(
+                    f"step url_lists: block: {entry} is allowed by `allow`, which wins; take it out of one"
+                )
         if self.soft_word_threshold < 1:
             raise UserMistake(
-                f"url_lists: soft_word_threshold: {self.soft_word_threshold} drops all pages; "
+                f"step url_lists: soft_word_threshold: {self.soft_word_threshold} drops all pages; "
                 "write 1 or more, or  words: false"
             )
 
     def needs(self) -> list[Need]:
-        package = version("xxhash") if find_spec("xxhash") else None
-        return [Need("package xxhash", package, "pip install xxhash"), *map(_list_need, self.lists), *self._word_need()]
+        return [*map(_list_need, self.lists), *self._word_need()]
 
     def prepare(self, folder: Path) -> None:
         """Builds the index in the cache, where it serves all runs with the same lists."""
@@ -185,5 +180,5 @@ def _word_list(path: Path) -> list[str]:
 def _assets() -> Path:
     folder = url_index.assets()
     if folder is None:
-        raise UserMistake("url_lists: words: datatrove's lists are not there; to mend it:  pip install datatrove")
+        raise UserMistake("step url_lists: words: datatrove's lists are not there; to mend it:  pip install datatrove")
     return folder
