@@ -327,7 +327,7 @@ def test_of_a_run_that_is_killed_no_worker_is_left(tmp_path):
 
 
 def test_two_runs_do_not_work_in_one_folder(tmp_path):
-    from hfllm.web.crawl import alone_in
+    from hfllm.web.run.crawl import alone_in
 
     file = texts_file(tmp_path / "a.jsonl", ["x"])
     with alone_in(tmp_path / "out.work"), pytest.raises(UserMistake, match="another run works"):
@@ -336,7 +336,7 @@ def test_two_runs_do_not_work_in_one_folder(tmp_path):
 
 def test_buckets_that_were_not_done_are_noticed(tmp_path, monkeypatch):
     """A cluster may kill a task for its time or memory; without its pairs, duplicates would stay for good."""
-    from hfllm.web import executors
+    from hfllm.web.run import executors
 
     file = texts_file(tmp_path / "a.jsonl", ["the same old text"] * 5)
     run = executors.LocalExecutor.run
@@ -349,7 +349,7 @@ def test_buckets_that_were_not_done_are_noticed(tmp_path, monkeypatch):
 
 
 def test_a_queue_that_gives_no_answer_is_asked_again(tmp_path, monkeypatch):
-    from hfllm.web import executors
+    from hfllm.web.run import executors
 
     (tmp_path / "squeue").write_text(
         "#!/bin/sh\nn=$(cat count 2>/dev/null || echo 0)\necho $((n + 1)) > count\n"

@@ -13,9 +13,9 @@ from datatrove.data import Document
 
 from hfllm import web
 from hfllm.errors import UserMistake
-from hfllm.web import ngrams
 from hfllm.web.steps import decontaminate
 from hfllm.web.steps.decontaminate import Decontaminate
+from hfllm.web.text import ngrams
 
 LETTERS = string.ascii_lowercase
 

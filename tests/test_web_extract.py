@@ -13,9 +13,9 @@ import pytest
 from datatrove.data import Document
 
 from hfllm.errors import UserMistake
-from hfllm.web import extraction
-from hfllm.web.extraction import ExtractionError, Options, text_of
 from hfllm.web.steps.extract import Extract
+from hfllm.web.text import extraction
+from hfllm.web.text.extraction import ExtractionError, Options, text_of
 
 FIRST = "The harbour of the old town froze for the first time in forty years, and the ferries stayed where they were."
 SECOND = "Children skated between the boats, while the owners of the cafés carried their tables out onto the ice."
@@ -251,7 +251,7 @@ def test_inside_the_daemons_of_a_pool():
 def test_it_dies_with_its_parent(doing):
     code = f"""
 import os, signal, threading
-from hfllm.web import extraction
+from hfllm.web.text import extraction
 from tests.test_web_extract import page, slow
 extraction.text_of(page("Hello."))
 print(extraction._idle[0].process.pid, flush=True)

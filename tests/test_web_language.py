@@ -10,10 +10,10 @@ from datatrove.data import Document
 
 from hfllm import web
 from hfllm.errors import UserMistake
-from hfllm.web import language_models
 from hfllm.web.cache import folder
-from hfllm.web.language_models import resolve
 from hfllm.web.steps.language import Language
+from hfllm.web.text import language_models
+from hfllm.web.text.language_models import resolve
 
 ENGLISH = "The harbour of the old town froze for the first time in forty years, and the ferries stayed where they were."
 GERMAN = "Der Hafen der alten Stadt war zum ersten Mal seit vierzig Jahren zugefroren, und die Fähren blieben liegen."

@@ -9,9 +9,9 @@ from datatrove.data import Document
 
 from hfllm.errors import UserMistake
 from hfllm.web import find
-from hfllm.web.personal_data import FINDERS
-from hfllm.web.personal_data import find as find_data
 from hfllm.web.steps.pii import KINDS, PLACEHOLDERS, Pii
+from hfllm.web.text.personal_data import FINDERS
+from hfllm.web.text.personal_data import find as find_data
 
 IBAN = "GB82 WEST 1234 5698 7654 32"  # Wikipedia's example: 1 modulo 97
 CARD = "4111 1111 1111 1111"  # the test number of all payment services: passes Luhn's check

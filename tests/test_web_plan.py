@@ -7,10 +7,12 @@ import pytest
 
 from hfllm import web
 from hfllm.errors import UserMistake
-from hfllm.web import funnel, guard, plan, units
-from hfllm.web.judging import Fate
+from hfllm.web.outcome import funnel
+from hfllm.web.reading import units
+from hfllm.web.reading.units import Unit
+from hfllm.web.run import guard, plan
+from hfllm.web.run.judging import Fate
 from hfllm.web.step import Limit, Step
-from hfllm.web.units import Unit
 
 CHAIN = ["url_lists", "extract", "gopher_quality", "minhash", "pii"]
 
@@ -193,7 +195,7 @@ def test_a_host_is_told_without_its_www():
 
 
 def test_columns_of_the_data_set_follow_the_steps():
-    from hfllm.web import output
+    from hfllm.web.outcome import output
 
     schema = output.schema_of({"words": Words()}, tokens=True)
     assert schema.field("scores").type.field("words").type.field("words").type == "double"
@@ -201,6 +203,6 @@ def test_columns_of_the_data_set_follow_the_steps():
 
 
 def test_temporary_names_are_of_this_process(tmp_path):
-    from hfllm.web import store
+    from hfllm.web.run import store
 
     assert str(os.getpid()) in store.temporary_name(tmp_path / "a.parquet").name

@@ -16,9 +16,9 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from hfllm.errors import UserMistake
-from hfllm.web import decoding, http_body, warc
-from hfllm.web.opening import MAX_BYTES
-from hfllm.web.records import Tally, read
+from hfllm.web.reading import decoding, http_body, warc
+from hfllm.web.reading.opening import MAX_BYTES
+from hfllm.web.reading.records import Tally, read
 
 if TYPE_CHECKING:
     from datatrove.data import Document

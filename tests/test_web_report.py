@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hfllm.web import charts, report, wording
+from hfllm.web.outcome import charts, report, wording
 
 EVIL = "</b><script>alert(1)</script><img src=\"https://evil.example/x.png\" onerror='alert(2)'>"
 

@@ -33,8 +33,7 @@ from datatrove.utils.text import simplify_text
 
 from hfllm import web
 from hfllm.errors import UserMistake
-from hfllm.web import words
-from hfllm.web.signature import BLOCK, Signature, simplified
+from hfllm.web.run.signature import BLOCK, Signature, simplified
 from hfllm.web.steps.c4_quality import C4Quality
 from hfllm.web.steps.fineweb_quality import FinewebQuality
 from hfllm.web.steps.gopher_quality import GopherQuality
@@ -46,7 +45,8 @@ from hfllm.web.steps.gopher_repetition import (
     repeated_characters,
     top_characters,
 )
-from hfllm.web.text_rules import TextRules
+from hfllm.web.text import words
+from hfllm.web.text.text_rules import TextRules
 
 PROSE = (
     "The mill stands at the bend of the river, and the miller has lived there with his two sons since the flood. "

@@ -14,8 +14,8 @@ from datatrove.data import Document
 
 from hfllm import web
 from hfllm.errors import UserMistake
-from hfllm.web import url_index
 from hfllm.web.steps.url_lists import UrlLists
+from hfllm.web.text import url_index
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,8 @@ from typing import Any
 from hfllm import recipe, web
 from hfllm.errors import UserMistake
 from hfllm.web import config as keys
-from hfllm.web import units
 from hfllm.web.config import DataConfig
+from hfllm.web.reading import units
 from hfllm.web.steps.extract import Extract
 
 CHECK = keys.problems
@@ -28,7 +28,9 @@ def main(config: DataConfig) -> dict[str, Any]:
     keys.check(config)
     steps = web.chain(config.steps, word_tokenizer=config.word_tokenizer)
 
-    from hfllm.web import crawl, doctor, executors, finish, plan, result, store
+    from hfllm.web import doctor
+    from hfllm.web.outcome import result
+    from hfllm.web.run import crawl, executors, finish, plan, store
 
     doctor.refuse_missing(config)
     found = units.find(config.inputs, config.paths_file, config.paths_prefix, config.max_files)

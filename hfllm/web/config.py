@@ -79,7 +79,7 @@ def _executor_problems(executor: str, options: Mapping[str, Any]) -> Iterator[tu
         example = "{partition: NAME, time: '20:00:00'}"
         yield "executor_options", f"slurm needs {' and '.join(missing)}, as in {example}"
     if options:
-        from hfllm.web import executors
+        from hfllm.web.run import executors
 
         try:
             executors.check_options(executor, options)

@@ -22,8 +22,8 @@ from rich.table import Table
 from hfllm import keys, recipe, web
 from hfllm.errors import EXIT_MISTAKE, UserMistake
 from hfllm.mistakes import Problem
-from hfllm.web import units
 from hfllm.web.config import DataConfig, check, workers
+from hfllm.web.reading import units
 from hfllm.web.step import Need
 
 FILE_WIDTH = 250  # columns, where nobody looks at a terminal
@@ -41,7 +41,7 @@ def main(path: str, overrides: Sequence[str] = (), *, fetch: bool = False) -> in
     """Print what is needed and whether it is there. 0 when all is there, 2 otherwise."""
     config = read(Path(path), overrides)
     if fetch:
-        from hfllm.web import language_models
+        from hfllm.web.text import language_models
 
         print(f"language model: {language_models.fetch()}")
         if not find_spec("fasttext"):

@@ -20,8 +20,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from hfllm.web import extraction
-from hfllm.web.decoding import decode
+from hfllm.web.reading.decoding import decode
+from hfllm.web.text import extraction
 
 Extractor = Callable[[str], str | None]
 

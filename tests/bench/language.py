@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from hfllm.errors import UserMistake
-from hfllm.web.language_models import FASTTEXT, PY3LANGID, Model, resolve
 from hfllm.web.steps.language import Language
+from hfllm.web.text.language_models import FASTTEXT, PY3LANGID, Model, resolve
 
 WEB = ("en", "es", "de", "ja", "fr", "pt", "ru", "it", "nl", "pl")
 SPOKEN = ("en", "zh", "hi", "es", "ar", "fr", "bn", "pt", "ru", "id")

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 from datatrove.pipeline.formatters.pii import PIIFormatter, PIIReplacer
 
-from hfllm.web import personal_data
+from hfllm.web.text import personal_data
 
 Span = tuple[int, int]
 Finder = Callable[[str], Iterable[Span]]

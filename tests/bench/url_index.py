@@ -184,7 +184,7 @@ def path(draw: random.Random) -> str:
 
 
 def listed(name: str) -> set[str]:
-    from hfllm.web import url_index
+    from hfllm.web.text import url_index
 
     [archive] = url_index.files("datatrove")
     with tarfile.open(archive) as tar:

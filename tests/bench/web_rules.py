@@ -34,8 +34,8 @@ from datatrove.utils.hashing import HashConfig
 from datatrove.utils.logging import logger
 
 from hfllm import web
-from hfllm.web import words
-from hfllm.web.signature import Signature
+from hfllm.web.run.signature import Signature
+from hfllm.web.text import words
 
 STEPS = ("gopher_repetition", "gopher_quality", "c4_quality", "fineweb_quality")
 SETS = ("dolma_cc_docs", "c4_demo")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from hfllm.web.step import Limit, Scores
-from hfllm.web.text_rules import TextRules
-from hfllm.web.words import sentence_count
+from hfllm.web.text.text_rules import TextRules
+from hfllm.web.text.words import sentence_count
 
 if TYPE_CHECKING:
     from datatrove.data import Document

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from datatrove.data import Document
 
-    from hfllm.web.ngrams import NgramIndex
+    from hfllm.web.text.ngrams import NgramIndex
 
 Action = Literal["flag", "drop"]
 EVAL_SPLITS = {"countdown": "train", "hellaswag": "validation", "ifeval": "train", "piqa": "validation"}  # else test
@@ -103,7 +103,7 @@ class Decontaminate(Step):
         return {**super().measured_by(), "rows": self.digest}
 
     def measure(self, document: Document) -> Scores:
-        from hfllm.web import ngrams  # here, as in all functions of this file: numpy takes 70 ms
+        from hfllm.web.text import ngrams  # here, as in all functions of this file: numpy takes 70 ms
 
         found = ngrams.matches(document.text, self.index_folder)
         if not found:
@@ -118,7 +118,7 @@ class Decontaminate(Step):
         return [Limit("contaminated", "coverage", maximum=below)]
 
     def _index(self) -> NgramIndex:
-        from hfllm.web import ngrams
+        from hfllm.web.text import ngrams
 
         rows = [list(_rows(entry)) for entry in self.against]
         parts = partial(_parts, ngram=self.ngram, min_words=self.min_words)
@@ -131,7 +131,7 @@ class Decontaminate(Step):
 
 def _parts(texts: list[str], *, ngram: int, min_words: int) -> list[list[str]]:
     """The words of each text of a row, since a page may have the question alone; short ones are taken together."""
-    from hfllm.web import ngrams
+    from hfllm.web.text import ngrams
 
     found = [ngrams.words(text) for text in texts]
     long = [words for words in found if len(words) >= ngram]

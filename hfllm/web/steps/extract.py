@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hfllm.errors import UserMistake
 from hfllm.mistakes import near
-from hfllm.web import extraction
 from hfllm.web.step import Need, Scores, Step
+from hfllm.web.text import extraction
 
 if TYPE_CHECKING:
     from datatrove.data import Document

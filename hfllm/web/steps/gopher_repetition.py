@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hfllm.web.step import Limit, Scores
-from hfllm.web.text_rules import TextRules
+from hfllm.web.text.text_rules import TextRules
 
 if TYPE_CHECKING:
     from datatrove.data import Document

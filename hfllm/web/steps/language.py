@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hfllm.errors import UserMistake
 from hfllm.mistakes import near
-from hfllm.web import language_models
 from hfllm.web.step import Limit, Need, Scores, Step
+from hfllm.web.text import language_models
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from hfllm.errors import UserMistake
 from hfllm.mistakes import near
-from hfllm.web import personal_data
 from hfllm.web.step import Scores, Step
+from hfllm.web.text import personal_data
 
 if TYPE_CHECKING:
     from datatrove.data import Document

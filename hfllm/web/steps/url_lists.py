@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from hfllm.errors import UserMistake
 from hfllm.web import cache as shared
-from hfllm.web import url_index
 from hfllm.web.step import Need, Scores, Step
+from hfllm.web.text import url_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -89,7 +89,7 @@ def sentence_spans(text: str, tokenizer: str) -> list[tuple[int, int]]:
 
 def for_datatrove(tokenizer: str) -> WordTokenizer:
     """What datatrove's blocks take as `language`: the same words as `words_of`."""
-    from hfllm.web.datatrove_words import PageWords
+    from hfllm.web.text.datatrove_words import PageWords
 
     return PageWords(tokenizer)
 

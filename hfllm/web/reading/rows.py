@@ -11,13 +11,13 @@ from io import BufferedReader
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hfllm.errors import UserMistake
-from hfllm.web.decoding import clean
-from hfllm.web.opening import MAX_BYTES, BrokenFileError
+from hfllm.web.reading.decoding import clean
+from hfllm.web.reading.opening import MAX_BYTES, BrokenFileError
 
 if TYPE_CHECKING:
     from datatrove.data import Document
 
-    from hfllm.web.records import Tally
+    from hfllm.web.reading.records import Tally
 
 Row = dict[str, Any]
 Places = dict[str, tuple[str, ...]]  # our name -> the columns to look in, in this order

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hfllm.web import store
-from hfllm.web.plan import Pass
+from hfllm.web.run import store
+from hfllm.web.run.plan import Pass
 from hfllm.web.step import Step
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hfllm.errors import UserMistake
-from hfllm.web import judging, report, store, truth
-from hfllm.web.funnel import EXAMPLE_CHARACTERS, Funnel, StepCount, added, histogram_json, largest
-from hfllm.web.plan import Pass, Plan
+from hfllm.web.outcome import report, truth
+from hfllm.web.outcome.funnel import EXAMPLE_CHARACTERS, Funnel, StepCount, added, histogram_json, largest
+from hfllm.web.reading.units import Unit, shown
+from hfllm.web.run import judging, store
+from hfllm.web.run.plan import Pass, Plan
 from hfllm.web.step import Step
-from hfllm.web.units import Unit, shown
 
 MOST_DOMAINS = 10
 MOST_EXAMPLES = 12  # of a step

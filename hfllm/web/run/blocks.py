@@ -15,11 +15,12 @@ from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
 from hfllm.errors import UserMistake
-from hfllm.web import groups, judging, records, store
-from hfllm.web.guard import Guard
-from hfllm.web.plan import Deduplication, Pass
+from hfllm.web.reading import records
+from hfllm.web.reading.units import Unit, shown
+from hfllm.web.run import groups, judging, store
+from hfllm.web.run.guard import Guard
+from hfllm.web.run.plan import Deduplication, Pass
 from hfllm.web.step import Step
-from hfllm.web.units import Unit, shown
 
 READ = "read"  # among the tags of a page: its size as it came in
 MISTAKE = "mistake.txt"  # what a task met that only the user can mend; in the folder of its pass

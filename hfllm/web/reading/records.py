@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from hfllm.errors import UserMistake
-from hfllm.web import rows, warc
-from hfllm.web.opening import BrokenFileError, opened, unpacked
+from hfllm.web.reading import rows, warc
+from hfllm.web.reading.opening import BrokenFileError, opened, unpacked
 
 if TYPE_CHECKING:
     from datatrove.data import Document

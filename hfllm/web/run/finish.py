@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from datatrove.data import Document
 from datatrove.pipeline.base import PipelineStep
 
-from hfllm.web import judging, output, store
-from hfllm.web.blocks import Ranked, telling
-from hfllm.web.funnel import Funnel, host_of, language_of, sizes_of
-from hfllm.web.guard import Guard
-from hfllm.web.judging import Fate, Row
-from hfllm.web.plan import Pass, Plan
+from hfllm.web.outcome import output
+from hfllm.web.outcome.funnel import Funnel, host_of, language_of, sizes_of
+from hfllm.web.run import judging, store
+from hfllm.web.run.blocks import Ranked, telling
+from hfllm.web.run.guard import Guard
+from hfllm.web.run.judging import Fate, Row
+from hfllm.web.run.plan import Pass, Plan
 
 if TYPE_CHECKING:
     from hfllm.tokenizing.bpe import Encode

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from hfllm.web.phone_numbers import CONTEXT, Span, phones
+from hfllm.web.text.phone_numbers import CONTEXT, Span, phones
 
 
 class Found(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from hfllm.errors import UserMistake
 from hfllm.web.step import Need, Step
-from hfllm.web.words import words_of
+from hfllm.web.text.words import words_of
 
 
 @dataclass(kw_only=True)

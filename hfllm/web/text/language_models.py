@@ -27,7 +27,7 @@ from typing import Any
 from hfllm.errors import UserMistake
 from hfllm.web import whole
 from hfllm.web.cache import folder
-from hfllm.web.decoding import clean
+from hfllm.web.reading.decoding import clean
 
 FASTTEXT, PY3LANGID = "lid.176", "py3langid"  # as a recipe names them
 FILES = ("lid.176.bin", "lid.176.ftz")  # the better one first

@@ -27,12 +27,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from hfllm.web.decoding import clean
+from hfllm.web.reading.decoding import clean
 
 FAVORS = ["precision", "recall", "balanced"]
 MEMORY_BYTES = 2 * 2**30  # chosen by us: the worst page of 5 million characters that we tried took 1.1 GB
 OUT_OF_MEMORY = 86  # the exit status of a child; Python itself takes 0 to 2
-START = "import sys; sys.path[:] = {path!r}; from hfllm.web.extraction import serve; serve({connection}, {memory})"
+START = "import sys; sys.path[:] = {path!r}; from hfllm.web.text.extraction import serve; serve({connection}, {memory})"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from io import BytesIO
 
 from warcio.statusandheaders import StatusAndHeaders, StatusAndHeadersParser
 
-from hfllm.web.opening import MAX_BYTES
+from hfllm.web.reading.opening import MAX_BYTES
 
 PARSER = StatusAndHeadersParser([], verify=False)
 PIECE_BYTES = 2**12  # small: where packed data are damaged, the piece is lost

@@ -14,10 +14,11 @@ from typing import Any
 
 from hfllm import web
 from hfllm.errors import UserMistake
-from hfllm.web import ngrams, store
-from hfllm.web.finish import KEPT
-from hfllm.web.plan import Plan
-from hfllm.web.units import Unit
+from hfllm.web.reading.units import Unit
+from hfllm.web.run import store
+from hfllm.web.run.finish import KEPT
+from hfllm.web.run.plan import Plan
+from hfllm.web.text import ngrams
 
 QUALITY = {"extract", "gopher_repetition", "gopher_quality", "c4_quality", "fineweb_quality"}
 DUPLICATES = {"exact_duplicate", "near_duplicate", "broken_encoding"}

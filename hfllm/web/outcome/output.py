@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from hfllm.web.judging import Row
+from hfllm.web.run.judging import Row
 from hfllm.web.step import Step
 from hfllm.web.steps.decontaminate import Decontaminate
 

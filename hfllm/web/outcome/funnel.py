@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from hfllm.web.judging import Fate, Row
+from hfllm.web.run.judging import Fate, Row
 from hfllm.web.step import Limit, Step
 
 EXAMPLES = 3  # of each reason

@@ -4,8 +4,7 @@
 
 The page needs nothing but a browser: no network, no script. What crawled pages say is untrusted: it is shown as text,
 addresses too. Personal data that is found in it is masked: examples come from before the step `pii`, or there is none.
-The layout is hfllm/templates/funnel.html; hfllm/web/charts.py computes where the bars lie, and hfllm/web/wording.py how
-numbers are written."""
+The layout is hfllm/templates/funnel.html; charts.py computes where the bars lie, wording.py how numbers are written."""
 
 from __future__ import annotations
 
@@ -17,9 +16,10 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from hfllm import places
-from hfllm.web import charts, personal_data, wording
+from hfllm.web.outcome import charts, wording
 from hfllm.web.steps.c4_quality import SHOWN_CHARACTERS
 from hfllm.web.steps.pii import PLACEHOLDERS
+from hfllm.web.text import personal_data
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -18,15 +18,16 @@ from datatrove.pipeline.base import PipelineStep
 from datatrove.pipeline.dedup import MinhashDedupBuckets, MinhashDedupCluster
 from datatrove.pipeline.dedup.minhash import MinhashConfig
 
-from hfllm.web import store, words
-from hfllm.web.signature import Signature
+from hfllm.web.run import store
+from hfllm.web.run.signature import Signature
 from hfllm.web.steps.minhash import Minhash
+from hfllm.web.text import words
 
 if TYPE_CHECKING:
     from datatrove.data import Document
 
-    from hfllm.web.plan import Deduplication
-    from hfllm.web.units import Unit
+    from hfllm.web.reading.units import Unit
+    from hfllm.web.run.plan import Deduplication
 
 DONE = "done.json"
 LINES_AT_ONCE = 1000  # of signatures: datatrove's default of 5 takes 65 minutes where 1000 take 99 s (its issue 497)

@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hfllm.web.reading.units import Unit
 from hfllm.web.step import Step
 from hfllm.web.steps.extract import Extract
 from hfllm.web.steps.minhash import Minhash
-from hfllm.web.units import Unit
 
 LAYOUT = 2  # raised when the files of a pass change their layout, or the reader gives other pages
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datatrove.utils.word_tokenizers import WordTokenizer
 
-from hfllm.web import words
+from hfllm.web.text import words
 
 
 class PageWords(WordTokenizer):

@@ -17,10 +17,10 @@ from datatrove.pipeline.base import PipelineStep
 from filelock import FileLock, Timeout
 
 from hfllm.errors import UserMistake
-from hfllm.web import blocks, executors, groups, store
-from hfllm.web.executors import Runner
-from hfllm.web.plan import Deduplication, Pass, Plan
-from hfllm.web.units import Unit
+from hfllm.web.reading.units import Unit
+from hfllm.web.run import blocks, executors, groups, store
+from hfllm.web.run.executors import Runner
+from hfllm.web.run.plan import Deduplication, Pass, Plan
 
 MakeBlocks = Callable[[blocks.Ranked], list[PipelineStep]]
 

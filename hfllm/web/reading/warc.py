@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 from warcio.limitreader import LimitReader
 from warcio.statusandheaders import StatusAndHeaders
 
-from hfllm.web.decoding import decode
-from hfllm.web.http_body import PARSER, content, foreign_coding, split_http
-from hfllm.web.opening import MAX_BYTES, BrokenFileError
+from hfllm.web.reading.decoding import decode
+from hfllm.web.reading.http_body import PARSER, content, foreign_coding, split_http
+from hfllm.web.reading.opening import MAX_BYTES, BrokenFileError
 
 if TYPE_CHECKING:
     from datatrove.data import Document
 
-    from hfllm.web.records import Tally
+    from hfllm.web.reading.records import Tally
 
 MAX_HEAD_BYTES = 2**20
 SNIFFED_BYTES = 2**14
