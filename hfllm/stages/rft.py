@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hfllm import calls, models, progress, recipe, tasks, threads, tools
+from hfllm import calls, json_lines, models, progress, recipe, tasks, threads, tools
 from hfllm.calls import MAX_TOOL_CALLS
 from hfllm.chat.model import is_base, load, load_tokenizer
 from hfllm.chat.sampling import Sampling, check_options
@@ -80,7 +80,7 @@ def main(config: RejectionSamplingConfig) -> dict[str, Any]:
     if not kept:
         tried = f"{len(problems)} problems, {config.samples} answers each"
         raise UserMistake(f"{tried}, and none is right: nothing to learn from; see {Path(config.output_dir, ANSWERS)}")
-    write_lines(Path(config.output_dir, ROWS), [row | shown_tools(chosen) for row in kept])
+    json_lines.write(Path(config.output_dir, ROWS), [row | shown_tools(chosen) for row in kept])
     return numbers(answered, config.samples) | {"rows": len(kept)}
 
 
@@ -117,8 +117,8 @@ def sample(
     """Every problem with its judged answers, in order; written to answers.jsonl a few batches at a time."""
     file = Path(config.output_dir, ANSWERS)
     step = max(1, BATCHES_AT_ONCE * config.batch_size // config.samples)
-    answered = whole_steps(file, step)
-    write_lines(file, answered)
+    answered = json_lines.whole_steps(file, step)
+    json_lines.write(file, answered)
     for start in range(len(answered), len(problems), step):
         some = problems[start : start + step]
         answers = generate(
@@ -133,8 +133,7 @@ def sample(
         )
         parts = [answers[place : place + config.samples] for place in range(0, len(answers), config.samples)]
         new = [judged(problem, part) for problem, part in zip(some, parts, strict=True)]
-        with file.open("a", encoding="utf-8") as out:
-            out.writelines(line(row) for row in new)
+        json_lines.append(file, new)
         answered += new
         progress.report(len(answered), len(problems), f"{share_right(answered):.0%} right")
     return answered
@@ -197,24 +196,6 @@ def numbers(answered: list[Row], samples: int) -> dict[str, Any]:
 def share_right(answered: list[Row]) -> float:
     rights = [bool(one["right"]) for problem in answered for one in problem["answers"]]
     return sum(rights) / len(rights)
-
-
-def write_lines(file: Path, rows: list[Row]) -> None:
-    """JSON Lines, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".part")
-    temporary.write_text("".join(map(line, rows)), encoding="utf-8")
-    temporary.replace(file)
-
-
-def line(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def whole_steps(file: Path, step: int) -> list[Row]:
-    """What an earlier, cut-off call wrote, without a last part that is not whole: each part has a seed of its own."""
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
-    return [json.loads(text) for text in lines[: len(lines) // step * step]]
 
 
 def seed_of(config: RejectionSamplingConfig, start: int) -> int:
