@@ -149,6 +149,13 @@ def chat(options: argparse.Namespace, rest: list[str]) -> int:
     return terminal.main(rest)
 
 
+def arena(options: argparse.Namespace, rest: list[str]) -> int:
+    """Show who won the battles of a stage arena."""
+    from hfllm.battles import table
+
+    return table.main(rest)
+
+
 def audit_rewards(options: argparse.Namespace, overrides: list[str]) -> int:
     """See what a recipe's rewards pay for right answers, and whether they pay for nonsense."""
     from hfllm import audit
@@ -217,6 +224,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--fetch", action="store_true", help="doctor: get the language model first, from the network")
 
     _verb(verbs, "tokens", tokens, "show a text as coloured tokens; --help tells more", own_help=True)
+    _verb(verbs, "arena", arena, "show the ratings of a run of the stage arena; --help tells more", own_help=True)
     _verb(verbs, "chat", chat, "talk to a model; --help tells more", own_help=True)
     return parser
 
