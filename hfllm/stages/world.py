@@ -2,9 +2,9 @@
 
     accelerate launch -m hfllm.stages.world recipes/tiny/world.yaml
 
-Reads nothing. Writes folders that `load_dataset` loads: documents, conversations, questions, problems, rankings and
-careful_rankings; a web crawl as WARC files with the truth about each page in crawl/truth.jsonl; and truth.json, all
-that is true in this world. The same seed gives the same bytes."""
+Reads nothing. Writes folders that `load_dataset` loads: documents, conversations, questions, probe_questions, problems,
+rankings and careful_rankings; a web crawl as WARC files with the truth about each page in crawl/truth.jsonl; and
+truth.json, all that is true in this world. The same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from hfllm import progress, recipe, tools
 from hfllm.errors import UserMistake
-from hfllm.world import conversations, documents, problems, rankings, tool_problems
+from hfllm.world import conversations, documents, probe_questions, problems, rankings, tool_problems
 from hfllm.world.crawl import write_crawl
 from hfllm.world.people import World, make_world
 
@@ -59,7 +59,7 @@ def main(config: WorldConfig) -> dict[str, Any]:
     world = make_world(config.seed, people_counts(config))
     folder = Path(config.output_dir)
     parts = [write_documents, write_conversations, write_questions, write_problems, write_tool_problems]
-    parts += [write_rankings, write_web]
+    parts += [write_rankings, write_probe_questions, write_web]
     numbers: dict[str, Any] = {"people": len(world.people), "cities": len(world.cities)}
     for done, write in enumerate(parts, start=1):
         numbers |= write(config, world, folder)
@@ -133,6 +133,11 @@ def write_conversations(config: WorldConfig, world: World, folder: Path) -> dict
 
 def write_questions(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:
     return {"questions": write_lines(folder / "questions" / "test.jsonl", conversations.questions(world))}
+
+
+def write_probe_questions(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:
+    rows = probe_questions.rows(world, source(config, "probe_questions"))
+    return {"probe_questions": write_lines(folder / "probe_questions" / "train.jsonl", rows)}
 
 
 def write_problems(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:

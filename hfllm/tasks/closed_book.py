@@ -81,17 +81,20 @@ def _occurs(answers: list[str], text: str) -> bool:
 
 
 def _problem(row: Row) -> Row:
-    answers = [answer for answer in _accepted(row) if answer.strip()]
+    answers = [answer for answer in accepted(row) if answer.strip()]
     content = row["question"] if "question" in row else row["problem"]
     return {"prompt": task_rows.question(content), "answer": answers[0] if answers else "", "answers": answers}
 
 
-def _accepted(row: Row) -> list[str]:
+def accepted(row: Row) -> list[str]:
+    """All answers of a row of a known layout; none for an answer of None, which only a refusal is right for."""
     if "possible_answers" in row:  # PopQA: a JSON list in a string
         return [str(answer) for answer in json.loads(row["possible_answers"])]
     match row["answer"]:
         case {"value": first, "aliases": others}:  # TriviaQA
             return list(dict.fromkeys([first, *others]))
+        case None:
+            return []
         case list() as several:
             return several
         case one:

@@ -1,18 +1,22 @@
-"""Does the chat model know the small world? Asks it every question, with plain transformers: hfllm is not imported.
+"""Does the chat model know the small world, and does it know what it does not know? Asks it every question, greedily,
+with plain transformers; only the verdicts (right, wrong, refused) are those of hfllm/knowledge.py.
 
     python tests/bench/facts.py runs/tiny/sft runs/tiny/world
+    python tests/bench/facts.py runs/tiny/sft-idk runs/tiny/world
 
-Prints the share of right answers (the known value occurs in the reply) by popularity of the person and by phrasing."""
+Prints the share of each verdict by popularity of the person and by phrasing."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from hfllm.knowledge import verdict
 
 BATCH = 64
 MAX_NEW_TOKENS = 32
@@ -34,19 +38,24 @@ def answers(model_folder: str, questions: list[str]) -> list[str]:
     return replies
 
 
-def main(model_folder: str, world_folder: str) -> dict[str, float]:
-    """Print and return the share of right answers of each group of questions."""
+def main(model_folder: str, world_folder: str) -> dict[str, dict[str, float]]:
+    """Print and return the shares of right, wrong and refused of each group of questions."""
     lines = (Path(world_folder) / "questions" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    right: dict[str, list[bool]] = defaultdict(list)
+    verdicts: dict[str, Counter[str]] = defaultdict(Counter)
     for row, reply in zip(rows, answers(model_folder, [row["question"] for row in rows]), strict=True):
         group = f"{row['popularity']}, {row['phrasing']} phrasing"
-        right[group].append(row["answer"] in reply)
-        if len(right[group]) <= 2:
+        verdicts[group][verdict(reply, row["answer"])] += 1
+        if verdicts[group].total() <= 2:
             print(f"{group}: {row['question']}  ->  {reply}   (right: {row['answer']})")
-    shares = {group: sum(found) / len(found) for group, found in right.items()}
+    shares = {
+        group: {kind: found[kind] / found.total() for kind in ("right", "wrong", "refused")}
+        for group, found in verdicts.items()
+    }
+    print("  right    wrong  refused")
     for group, share in shares.items():
-        print(f"{share:7.1%} of {len(right[group]):4}  {group}")
+        count = verdicts[group].total()
+        print(f"{share['right']:7.1%} {share['wrong']:8.1%} {share['refused']:8.1%} of {count:4}  {group}")
     return shares
 
 
