@@ -15,7 +15,7 @@ DATA_COLUMNS = {
     "scores": "what each step measured: scores.gopher_quality.words",
     "contaminated_by": "rows of evaluation sets that are in it, with the share of each (step decontaminate)",
 }
-KIND = {"world": "dataset", "data": "dataset", "tokenizer": "tokenizer"}
+KIND = {"world": "dataset", "data": "dataset", "probe": "dataset", "rft": "dataset", "tokenizer": "tokenizer"}
 
 
 def render(receipt: dict[str, Any]) -> str:

@@ -134,7 +134,7 @@ def is_below(text: str, folder: Path) -> bool:
 def _texts(value: Any) -> Iterator[str]:
     match value:
         case str():
-            yield value
+            yield value.partition(".py:")[0] + ".py" * (".py:" in value)  # mine.py:f is read from mine.py
         case dict():
             for key, item in value.items():
                 if "/" in str(key) or ".py:" in str(key):  # a reward model's folder, or mine.py:f

@@ -15,6 +15,7 @@ HEAVY = {"torch", "transformers", "trl", "datasets", "peft", "accelerate"}
 LIGHT = [
     *("cli", "recipe", "keys", "key_table", "mistakes", "renamed", "course", "launch", "receipt", "runner", "progress"),
     *("errors", "data", "models", "places", "card", "processes", "labels", "untrusted"),
+    *("arena", "json_lines", "knowledge"),
     *("answers", "rewards", "chosen_rewards", "completion", "user_file", "audit", "sandbox", "generate", "verify"),
 ]
 RUNS_UNTRUSTED_TEXT = PACKAGE / "confined"  # the inside of the sandbox: what runs there is what it is for

@@ -16,12 +16,22 @@ SMALL = {
     "grpo": {"max_steps": 2, "max_completion_length": 4, "eval_steps": 2, "save_steps": 2, "audit_rewards": "false"},
     "rft": {"tasks": "[{name: mine.py}]", "samples": 8, "max_new_tokens": 64},
     "sft-tools": {"max_steps": 2},
+    "probe": {
+        **{"datasets": "[{path: runs/tiny/world/probe_questions, rows: 8}]", "samples": 2, "max_new_tokens": 4},
+        "known_per_unknown": "null",
+    },
+    "sft-idk": {"max_steps": 2},
     "sft-rft": {"max_steps": 2},
     "reward": {"max_steps": 2},
     "reward-careful": {"max_steps": 2},
     "ppo": {"max_steps": 8, "max_completion_length": 4, "watch.best_of": "null"},
     "dpo": {"max_steps": 2},
     "reward-next": {"max_steps": 2},
+    "arena": {
+        "max_new_tokens": 4,
+        "bootstrap": 20,
+        "datasets": "[{path: runs/tiny/world/rankings, split: test, rows: 4}]",
+    },
 }
 RANKINGS = {f"{split}_{name}": 72 for name in ("rankings", "careful_rankings") for split in ("train", "test")}
 SMALL["world"] |= RANKINGS | {"crawl_pages": 200}
@@ -71,6 +81,8 @@ def test_each_stage_leaves_its_receipt_with_numbers(course):
     assert course["sft"]["numbers"]["eval_loss"] > 0
     assert course["grpo"]["numbers"]["eval_pass@4"] >= course["grpo"]["numbers"]["eval_pass@1"]
     assert course["rft"]["numbers"]["rows"] > 0
+    assert sum(course["probe"]["numbers"][kind] for kind in ("known", "between", "unknown")) == 8
+    assert len(course["arena"]["numbers"]["ratings"]) == 4
     assert 0 <= course["reward"]["numbers"]["accuracy"] <= 1
     assert course["ppo"]["numbers"]["steps"] == 8
     assert course["dpo"]["numbers"]["eval_rewards/accuracies"] >= 0
