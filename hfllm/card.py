@@ -15,7 +15,10 @@ DATA_COLUMNS = {
     "scores": "what each step measured: scores.gopher_quality.words",
     "contaminated_by": "rows of evaluation sets that are in it, with the share of each (step decontaminate)",
 }
-KIND = {"world": "dataset", "data": "dataset", "probe": "dataset", "rft": "dataset", "tokenizer": "tokenizer"}
+KIND = {
+    **dict.fromkeys(("world", "data", "probe", "identity", "rft"), "dataset"),
+    **{"evaluate": "evaluation", "arena": "evaluation", "tokenizer": "tokenizer"},
+}
 
 
 def render(receipt: dict[str, Any]) -> str:

@@ -21,6 +21,8 @@ SMALL = {
         "known_per_unknown": "null",
     },
     "sft-idk": {"max_steps": 2},
+    "identity": {"rows": 40},
+    "evaluate": {"max_new_tokens": 4, "samples": 0, "batch_size": 256},
     "sft-rft": {"max_steps": 2},
     "reward": {"max_steps": 2},
     "reward-careful": {"max_steps": 2},
@@ -83,6 +85,7 @@ def test_each_stage_leaves_its_receipt_with_numbers(course):
     assert course["rft"]["numbers"]["rows"] > 0
     assert sum(course["probe"]["numbers"][kind] for kind in ("known", "between", "unknown")) == 8
     assert len(course["arena"]["numbers"]["ratings"]) == 4
+    assert len(course["evaluate"]["numbers"]) == 4
     assert 0 <= course["reward"]["numbers"]["accuracy"] <= 1
     assert course["ppo"]["numbers"]["steps"] == 8
     assert course["dpo"]["numbers"]["eval_rewards/accuracies"] >= 0

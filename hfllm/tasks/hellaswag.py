@@ -30,10 +30,13 @@ def _row(source: dict[str, Any]) -> dict[str, Any]:
     endings = [cleaned(ending) for ending in source["endings"]]
     right = int(source["label"]) if source["label"] else None  # "" in the blind test split
     question = f"What happens next?\n\n{context} ..."
-    return multiple_choice.row(question, endings, right, context, [f" {ending}" for ending in endings])
+    shown = [ending.strip() for ending in endings]
+    return multiple_choice.row(question, shown, right, context, [f" {ending}" for ending in endings])
 
 
 def cleaned(text: str) -> str:
-    """cleaned("Wash it [title] Dry [step] it.") == "Wash it. Dry it." : no marks left behind by WikiHow's pages"""
+    """cleaned("Wash it [title] Dry [step] it.") == "Wash it. Dry it." : no marks left behind by WikiHow's pages.
+
+    As lm-eval does it (lm_eval/tasks/hellaswag/utils.py), for the same numbers: the space behind a first mark stays."""
     text = text.strip().replace(" [title]", ". ")
-    return re.sub(r"\[[^\]]*\]", "", text).replace("  ", " ").strip()
+    return re.sub(r"\[.*?\]", "", text).replace("  ", " ")
