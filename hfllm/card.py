@@ -16,7 +16,7 @@ DATA_COLUMNS = {
     "contaminated_by": "rows of evaluation sets that are in it, with the share of each (step decontaminate)",
 }
 KIND = {
-    **dict.fromkeys(("world", "data", "probe", "identity", "rft"), "dataset"),
+    **dict.fromkeys(("world", "data", "probe", "identity", "rft", "synthesize"), "dataset"),
     **{"evaluate": "evaluation", "arena": "evaluation", "tokenizer": "tokenizer"},
 }
 

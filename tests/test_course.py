@@ -149,7 +149,7 @@ def test_a_name_without_a_stage_is_told():
     (problem,) = course.check(write(wrold=SMALL_WORLD))[1][Path("a/wrold.yaml")]
     assert problem.message.splitlines() == [
         "hfllm has no stage wrold; there are arena, data, dpo, evaluate, grpo, identity, ppo, pretrain, probe, "
-        "reward, rft, sft, tokenizer, world; did you mean world?",
+        "reward, rft, sft, synthesize, tokenizer, world; did you mean world?",
         "  the file name says the stage, as in world-mine.yaml; keys are checked here as those of world",
     ]
 

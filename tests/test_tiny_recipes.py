@@ -22,6 +22,8 @@ SMALL = {
     },
     "sft-idk": {"max_steps": 2},
     "identity": {"rows": 40},
+    "sft-identity": {"max_steps": 2},
+    "synthesize": {"rows": 64, "max_new_tokens": 64, "temperature": 1.0, "min_answer_words": "null"},
     "evaluate": {"max_new_tokens": 4, "samples": 0, "batch_size": 256},
     "sft-rft": {"max_steps": 2},
     "reward": {"max_steps": 2},
