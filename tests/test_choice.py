@@ -98,7 +98,7 @@ def test_piqa_and_mmlu_are_measured_in_the_usual_wording():
 
 
 def test_hellaswag_is_cleaned_as_lm_eval_cleans_it():
-    """The space behind a first mark stays in what is scored, or the likelihoods are others; a reader does not see it."""
+    """The space behind a first mark stays in what is scored, or likelihoods are others; a reader does not see it."""
     row = hellaswag._row(HELLASWAG_ROW)
     assert row["context"] == "Washing: Wet it. Rinse well. Then he"
     assert row["continuations"] == [" dries it.", "  eats it."]
