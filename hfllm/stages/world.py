@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hfllm import progress, recipe, tools
+from hfllm import json_lines, progress, recipe, tools
 from hfllm.errors import UserMistake
 from hfllm.world import conversations, documents, probe_questions, problems, rankings, tool_problems
 from hfllm.world.crawl import write_crawl
@@ -100,10 +100,9 @@ def source(config: WorldConfig, part: str) -> random.Random:
 
 def write_lines(path: Path, rows: Iterable[Any]) -> int:
     """JSON Lines; returns how many."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-    path.write_text("".join(lines), encoding="utf-8")
-    return len(lines)
+    written = list(rows)
+    json_lines.write(path, written)
+    return len(written)
 
 
 def train_documents(config: WorldConfig, world: World) -> list[documents.Document]:

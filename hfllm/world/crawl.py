@@ -5,7 +5,6 @@ nothing here can name a real site or person. Dates and record ids come from the 
 
 from __future__ import annotations
 
-import json
 import random
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hfllm import json_lines
 from hfllm.world import foreign, prose, words
 from hfllm.world.documents import Document
 from hfllm.world.pages import HTML_TYPE, XHTML_TYPE, Page, article, junk_page
@@ -42,8 +42,7 @@ def write_crawl(
         share = crawled[number::files]
         write_warc(folder / name, rng, share)
         truth += [page_truth(page, name) for page in share]
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in truth]
-    (folder / "truth.jsonl").write_text("".join(lines), encoding="utf-8")
+    json_lines.write(folder / "truth.jsonl", truth)
     return {"crawl_pages": len(crawled), "blocked_hosts": BLOCKED_HOSTS}
 
 
