@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, overrides: list[str]) -> int:
     steps = _selected(course.plan(recipes, fresh=options.fresh), options)
     console = Console(highlight=False)
     runner.show_plan(steps, options.launch, console)
-    return 0 if options.dry_run else runner.run(steps, overrides, options.launch, console)
+    return 0 if options.dry_run else runner.run(steps, overrides, options.launch, console, options.jobs)
 
 
 def check(options: argparse.Namespace, overrides: list[str]) -> int:
@@ -194,6 +194,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--fresh", action="store_true", help="run again what is up to date")
     verb.add_argument(
+        "--jobs", metavar="N", type=_count, default=1, help="how many stages may run at a time, sharing the cores"
+    )
+    verb.add_argument(
         "--launch", metavar="NAME", help="accelerate config for all stages: a name in accelerate_configs/ or a file"
     )
 
@@ -227,6 +230,12 @@ def _parser() -> argparse.ArgumentParser:
     _verb(verbs, "arena", arena, "show the ratings of a run of the stage arena; --help tells more", own_help=True)
     _verb(verbs, "chat", chat, "talk to a model; --help tells more", own_help=True)
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return int(text)
 
 
 Verb = Callable[[argparse.Namespace, list[str]], int]

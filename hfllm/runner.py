@@ -1,4 +1,6 @@
-"""Runs the steps of a course one after another: the plan, a bar per stage, and the first failure ends it."""
+"""Runs the steps of a course: the plan, a bar per stage, and the first failure ends it.
+
+One after another, or several at a time (`jobs`), each as soon as all that it reads is there."""
 
 from __future__ import annotations
 
@@ -7,10 +9,10 @@ import shlex
 import signal
 import subprocess
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import (
@@ -24,7 +26,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from hfllm import card, launch, progress, receipt
+from hfllm import card, launch, progress, receipt, threads
 from hfllm.course import ASKED_FOR, Step
 from hfllm.errors import EXIT_MISTAKE
 
@@ -61,68 +63,126 @@ def _read_by(step: Step) -> list[str]:
     return [str(step.recipe.path), *(str(recipe.output_dir) for recipe in step.after)]
 
 
-def run(steps: Sequence[Step], overrides: list[str], launcher: str | None, console: Console) -> int:
-    """Run what has a reason to; the exit status of the first stage that fails, else 0."""
+@dataclass
+class _Run:
+    """What the stages of one call share. `jobs`: how many may run at a time."""
+
+    overrides: list[str]
+    launcher: str | None
+    console: Console
+    jobs: int
+    total: int
+    begun: int = 0
+    children: set[subprocess.Popen[str]] = field(default_factory=set)
+
+
+def run(steps: Sequence[Step], overrides: list[str], launcher: str | None, console: Console, jobs: int = 1) -> int:
+    """Run what has a reason to; the exit status of the first stage that fails, else 0.
+
+    After a failure nothing else begins, and what runs beside it comes to its end."""
     begun = time.monotonic()
     waiting = [step for step in steps if step.reason]
-    for number, step in enumerate(waiting, start=1):
-        words = launch.command(step.recipe, overrides, launcher)
-        words += ["--fresh"] if step.reason == ASKED_FOR else []
-        head = (f"\n[{number}/{len(waiting)}] {step.name}", "bold")
-        console.print(Text.assemble(head, f"  {shlex.join(_readable(words))}"), soft_wrap=True)
-        status = _run_stage(step, words, console)
-        if status:
-            first = "Mend it; then the" if status == EXIT_MISTAKE else "The"
-            failure = f"\n{step.name} ended with exit status {status}. {first} same command goes on from here."
-            console.print(failure, markup=False, soft_wrap=True)
-            return status
-        _show_numbers(step, console)
-    if waiting:
-        console.print(f"\n{len(waiting)} of {len(steps)} stages run in {time.monotonic() - begun:.0f} s.")
+    shared = _Run(overrides, launcher, console, jobs, len(waiting))
+    with _passing_on_signals(shared.children), _bars(console) as bars:
+        failed = _run_all(waiting, shared, bars)
+    if failed:
+        return failed
+    if shared.total:
+        console.print(f"\n{shared.total} of {len(steps)} stages run in {time.monotonic() - begun:.0f} s.")
     else:
         console.print("\nEverything is up to date.")
     return 0
 
 
-def _run_stage(step: Step, words: list[str], console: Console) -> int:
+def _run_all(waiting: list[Step], shared: _Run, bars: Progress) -> int:
+    running: dict[Future[int], Step] = {}
+    failed = 0
+    with ThreadPoolExecutor(shared.jobs) as pool:
+        while running or (waiting and not failed):
+            begin = [] if failed else _ready(waiting, running.values())[: shared.jobs - len(running)]
+            for step in begin:
+                waiting.remove(step)
+                beside = min(shared.jobs, len(running) + len(begin))
+                running[pool.submit(_run_stage, step, shared, bars, _begin(step, shared), beside)] = step
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                failed = _finish(running.pop(future), future.result(), shared.console) or failed
+    return failed
+
+
+def _ready(waiting: Sequence[Step], running: Iterable[Step]) -> list[Step]:
+    """Those that read nothing of a step that is still to end."""
+    unfinished = {step.recipe.path for step in (*waiting, *running)}
+    return [step for step in waiting if not unfinished & {recipe.path for recipe in step.after}]
+
+
+def _begin(step: Step, shared: _Run) -> list[str]:
+    """The command of a stage, which is shown."""
+    shared.begun += 1
+    words = launch.command(step.recipe, shared.overrides, shared.launcher)
+    words += ["--fresh"] if step.reason == ASKED_FOR else []
+    head = (f"\n[{shared.begun}/{shared.total}] {step.name}", "bold")
+    shared.console.print(Text.assemble(head, f"  {shlex.join(_readable(words))}"), soft_wrap=True)
+    return words
+
+
+def _finish(step: Step, status: int, console: Console) -> int:
+    if status:
+        first = "Mend it; then the" if status == EXIT_MISTAKE else "The"
+        failure = f"\n{step.name} ended with exit status {status}. {first} same command goes on from here."
+        console.print(failure, markup=False, soft_wrap=True)
+    else:
+        _show_numbers(step, console)
+    return status
+
+
+def _bars(console: Console) -> Progress:
     columns = (
         SpinnerColumn(),
-        TextColumn(step.name),
+        TextColumn("{task.fields[name]}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, TextColumn("{task.description}"), console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        child = subprocess.Popen(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, **ENVIRONMENT},
-        )
-        with _passing_on_signals(child):
-            assert child.stdout is not None
-            for line in child.stdout:
-                if (state := progress.read(line)) is None:
-                    bar.console.print(Text("  " + line.rstrip("\n")), soft_wrap=True)
-                else:
-                    bar.update(task, completed=state[0], total=state[1], description=state[2])
-            return _exit_status(child.wait())
+    return Progress(*columns, TextColumn("{task.description}"), console=console, transient=True)
+
+
+def _run_stage(step: Step, shared: _Run, bars: Progress, words: list[str], beside: int) -> int:
+    """The exit status of one stage, whose lines are shown; `beside`: how many share the cores, itself included."""
+    bar = bars.add_task("starting", total=None, name=step.name)
+    child = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, **ENVIRONMENT, threads.SHARED_BY: str(beside)},
+    )
+    shared.children.add(child)
+    assert child.stdout is not None
+    said_by = f"  {step.name}: " if shared.jobs > 1 else "  "
+    for line in child.stdout:
+        if (state := progress.read(line)) is None:
+            bars.console.print(Text(said_by + line.rstrip("\n")), soft_wrap=True)
+        else:
+            bars.update(bar, completed=state[0], total=state[1], description=state[2])
+    status = _exit_status(child.wait())
+    shared.children.discard(child)
+    bars.remove_task(bar)
+    return status
 
 
 @contextmanager
-def _passing_on_signals(child: subprocess.Popen[str]) -> Any:
-    """A terminal's Ctrl-C reaches the stage by itself, a `kill` only us. Either way the stage saves first: we wait."""
+def _passing_on_signals(children: set[subprocess.Popen[str]]) -> Iterator[None]:
+    """A terminal's Ctrl-C reaches the stages by itself, a `kill` only us. Either way they save first: we wait."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    received: deque[int] = deque()
+    received: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
         received.append(number)
         if number == signal.SIGTERM or len(received) > 2:
-            child.send_signal(number)
+            for child in tuple(children):
+                child.send_signal(number)
 
     for number in before:
         signal.signal(number, pass_on)
@@ -131,7 +191,7 @@ def _passing_on_signals(child: subprocess.Popen[str]) -> Any:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if child.poll() is None:
+        for child in children:
             child.terminate()
 
 

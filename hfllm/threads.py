@@ -11,6 +11,7 @@ import os
 from hfllm import processes
 
 SAMPLE_SECONDS = 0.3
+SHARED_BY = "HFLLM_CORES_SHARED_BY"  # environment variable: how many stages `hfllm run --jobs` has running here
 
 
 def idle_cores() -> int:
@@ -21,7 +22,8 @@ def idle_cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
     physical = psutil.cpu_count(logical=False) or cores  # a core's second hyper-thread does not help matrix products
     idle = cores * (1 - psutil.cpu_percent(interval=SAMPLE_SECONDS) / 100)
-    return max(1, min(allowed, physical, round(idle)))
+    ours = min(allowed, physical) // int(os.environ.get(SHARED_BY, "1"))
+    return max(1, min(ours, round(idle)))
 
 
 def choose(threads: int | None) -> int:

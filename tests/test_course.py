@@ -241,6 +241,42 @@ def test_the_first_failure_ends_the_course_with_its_own_words(capsys):
     assert not Path("runs/a/world/run.json").exists()
 
 
+TOKENIZER = "output_dir: runs/a/tokenizer\nvocab_size: 320\ndatasets:\n- path: runs/a/world/documents\n"
+
+
+def test_two_stages_run_at_a_time_and_a_third_when_what_it_reads_is_there(capsys):
+    write(world=SMALL_WORLD, world_two=SMALL_WORLD.replace("a/world", "a/two"), tokenizer=TOKENIZER)
+    assert main(["run", "a", "--jobs", "2"]) == 0
+    said = capsys.readouterr().out
+    begun = [said.index(f"\n[{number}/3] {name}") for number, name in enumerate(("world-two", "world", "tokenizer"), 1)]
+    assert begun == sorted(begun)
+    ended = [said.index(f"\n  {name}: ", begun[0]) for name in ("world-two", "world")]
+    assert max(begun[:2]) < min(ended)
+    assert ended[1] < begun[2]
+    assert Path("runs/a/two/run.json").exists()
+    assert Path("runs/a/tokenizer/run.json").exists()
+
+
+def test_beside_a_failure_a_stage_comes_to_its_end_and_nothing_else_begins(capsys):
+    broken = SMALL_WORLD.replace("a/world", "a/two").replace("crawl_pages: 40", "crawl_pages: 3")
+    write(world=SMALL_WORLD, world_two=broken, tokenizer=TOKENIZER)
+    assert main(["run", "a", "--jobs", "2"]) == 2
+    said = capsys.readouterr().out
+    assert "  world-two: crawl_pages: 3 is too few, write 40 or more" in said
+    assert "[3/3]" not in said
+    assert Path("runs/a/world/run.json").exists()
+    assert not Path("runs/a/tokenizer").exists()
+
+
+@pytest.mark.parametrize("count", ["0", "two", "-1"])
+def test_a_number_of_jobs_is_a_number(count, capsys):
+    write(world=SMALL_WORLD)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "a", f"--jobs={count}"])
+    assert ended.value.code == 2
+    assert f"argument --jobs: {count} is not a number from 1 on" in capsys.readouterr().err
+
+
 def test_an_edited_input_file_is_a_reason(capsys):
     """A stage that is up to date names the file that makes it run again; nothing is trained for this."""
     Path("mine.jsonl").write_text("{}\n")
