@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate.utils import gather_object, is_peft_model
 from trl import GRPOTrainer
-from trl.trainer import utils as trl_utils
 
+from hfllm import fused_head
 from hfllm.pass_at_k import pass_at_k
 from hfllm.tools import plain
 from hfllm.untrusted import control_tokens
@@ -25,13 +25,7 @@ if TYPE_CHECKING:
     from hfllm.watching.recorder import Recorder
 
 ACCURACY = "accuracy"  # the reward that says whether a problem is solved
-VOCABULARY_TILE = 2048  # token ids scored at a time on a CPU: measured, python -m tests.bench.ppo_speed
 PROBLEM = "problem"  # column: the number of a row in its data set
-
-
-def scores_only_answers(device: torch.device) -> bool:
-    """In the place of TRL's question whether Triton runs on `device`, where all that hangs on it is what is scored."""
-    return True
 
 
 class PracticeTrainer(GRPOTrainer):
@@ -45,11 +39,7 @@ class PracticeTrainer(GRPOTrainer):
         self.recorder: Recorder | None = None
         self.num_generations_eval: int  # set by TRL
         super().__init__(*args, **kwargs)
-        if self.accelerator.device.type == "cpu":
-            # TRL's 32,768 are for Triton, which works in place; in plain torch they take twice the time and memory
-            trl_utils._CHUNKED_LOGPROB_CHUNK_SIZE = VOCABULARY_TILE
-            # TRL leaves out prompts and padding only where Triton runs, for others would compile new shapes every time
-            trl_utils._use_triton = scores_only_answers
+        fused_head.prepare(self.accelerator.device)
         causal_lm = self.model.get_base_model() if is_peft_model(self.model) else self.model
         self._control_tokens = control_tokens(self.processing_class)
         self._takes_positions = "position_ids" in inspect.signature(type(causal_lm).forward).parameters

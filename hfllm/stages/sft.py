@@ -39,9 +39,10 @@ def main(data_args: DatasetMixtureConfig, training_args: SFTConfig, model_args: 
     counts = _counts(train)
     _counts(evaluation)
 
-    from hfllm import training
+    from hfllm import fused_head, training
 
     training.prepare(training_args)
+    fused_head.prepare(training_args.device)
     trainer = _trainer(model_args, training_args, tokenizer, train, evaluation)
     return {"data": counts, **training.train(trainer)}
 
