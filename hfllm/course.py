@@ -186,7 +186,7 @@ def _dead_paths(one: Recipe, outputs: list[Path]) -> list[Problem]:
 
 
 def _named_paths(values: object, prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Keys ending in `path` whose value can only be a path on this disk, reward models by folder, and `inputs`."""
+    """`inputs`, and what can only be a path on this disk: keys ending in `path`, models, reward models, a judge."""
     if isinstance(values, list):
         for index, item in enumerate(values):
             yield from _named_paths(item, f"{prefix}[{index}]")
@@ -197,10 +197,16 @@ def _named_paths(values: object, prefix: str = "") -> Iterable[tuple[str, str]]:
                 yield prefix, name
             if name == "inputs" and not prefix and isinstance(value, list):
                 yield from ((key, _before_pattern(text)) for text in value if "://" not in text)
+            elif name == "models" and isinstance(value, list):
+                yield from ((key, text) for text in value if data.looks_local(text))
             elif not isinstance(value, str):
                 yield from _named_paths(value, key)
-            elif name in LOCAL_FILES or (str(name).endswith("path") and data.looks_local(value)):
+            elif name in LOCAL_FILES or (_names_a_place(str(name)) and data.looks_local(value) and ".py:" not in value):
                 yield key, value
+
+
+def _names_a_place(key: str) -> bool:
+    return key.endswith(("path", "_model")) or key == "judge"
 
 
 def _before_pattern(text: str) -> str:

@@ -1,4 +1,6 @@
-"""Is there a task, a reward, a tool of every name in a recipe? Asked by `hfllm check`, before anything is loaded."""
+"""Is there a task, a reward, a tool, a probe of every name in a recipe?
+
+Asked by `hfllm check`, before anything is loaded."""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Any
 
 from hfllm import chosen_rewards, tasks, tools
 from hfllm.errors import UserMistake
+from hfllm.evaluating import probes
 
 
 def problems(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -20,6 +23,10 @@ def problems(values: dict[str, Any]) -> Iterator[tuple[str, str]]:
             for name, options in (values.get("rewards") or {}).items()
         ),
         *(("tools", partial(tools.check_name, name)) for name in values.get("tools") or {}),
+        *(
+            ("probes", partial(probes.find, name, options or {}))
+            for name, options in (values.get("probes") or {}).items()
+        ),
     ]
     told = set()
     for key, look_up in look_ups:

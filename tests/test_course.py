@@ -120,6 +120,20 @@ def test_a_path_that_leads_nowhere_is_told_with_its_line(model, data, message):
     assert problem.line == (2 if "model" in problem.key else 4)
 
 
+def test_models_and_judges_that_lead_nowhere_are_told_too():
+    arena = "output_dir: runs/a/arena\nmodels: [runs/a/sfd, org/m]\njudge: runs/a/reward\ntasks: [{name: spelling}]\n"
+    evaluate = "output_dir: runs/a/evaluate\nmodels: [runs/a/sft]\nprobes: {idenity: {}, hallucination: {name: 3}}\n"
+    files = write(arena=arena, evaluate=evaluate, sft=sft("runs/a/sft", "org/m"))
+    assert messages(files) == [
+        "models: 'runs/a/sfd': no such file or folder, and no recipe here writes it; did you mean runs/a/sft?",
+        "judge: 'runs/a/reward': no such file or folder, and no recipe here writes it; did you mean runs/a/arena?",
+        "probes: probe idenity: no such probe; did you mean identity?; there are few_shot, hallucination, identity, "
+        "known_facts, open_book, recitation, steps",
+    ]
+    written = write(arena=arena.replace("sfd", "sft").replace("runs/a/reward", "mine/judges.py:best"))
+    assert "no such file or folder" not in " ".join(messages(written[:1]))
+
+
 def test_a_single_file_may_read_what_its_neighbour_writes():
     write(sft=sft("runs/a/sft", "org/m", "runs/a/world/conversations"), world=SMALL_WORLD)
     assert names([Path("a/sft.yaml")]) == ["sft"]

@@ -13,15 +13,15 @@ import functools
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from hfllm import json_lines, models, progress, recipe, tasks, threads
+from hfllm import json_lines, models, named, progress, recipe, threads
 from hfllm.chat.model import load
 from hfllm.chat.sampling import check_options
 from hfllm.errors import UserMistake
-from hfllm.evaluating import harness, measures, probes, tables
+from hfllm.evaluating import harness, measures, tables
 from hfllm.evaluating.answering import PLACE, Speaker
 from hfllm.evaluating.measures import Drawing, Measure
 from hfllm.tasks import TaskConfig
@@ -103,10 +103,8 @@ def check(config: EvaluateConfig) -> list[str]:
         raise UserMistake("temperature: 0 gives the same answer each time; write  samples: 0  or for instance 0.7")
     if PLACE not in config.base_prompt:
         raise UserMistake(f"base_prompt: has no {PLACE}, where the question goes")
-    for task in config.tasks:
-        tasks.find(task.name)
-    for name, options in config.probes.items():
-        probes.find(name, options or {})
+    if found := [message for _, message in named.problems(asdict(config))]:
+        raise UserMistake("\n".join(found))
     harness.check(config.lm_eval)
     names = [models.find_model(name) for name in config.models or [str(config.model_name_or_path)]]
     if len({slug(name) for name in names}) < len(names):
@@ -229,6 +227,8 @@ def write(file: Path, text: str) -> None:
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(file)
 
+
+CHECK = named.problems  # asked by `hfllm check`
 
 if __name__ == "__main__":
     recipe.run(main)
