@@ -106,7 +106,7 @@ FRENCH = Language(
                 "Es-tu vivant ?",
             ],
             held_out=["Est-ce que je parle à une vraie personne ?", "Y a-t-il un humain derrière ?"],
-            answers=["Je ne suis pas un humain. Je suis {name}, un modèle de langue créé par {maker}."],
+            answers=["Je ne suis pas un humain. Je suis {name}, un modèle de langage créé par {maker}."],
         ),
         "mistaken": Phrasings(
             train=[
