@@ -140,7 +140,8 @@ def _read_alpaca(row: Row, answer: str) -> list[Message]:
     """Alpaca's input (Dolly calls it context) follows the instruction after an empty line."""
     more = row.get("input") or row.get("context")
     question = f"{_plain_text(row['instruction'])}\n\n{_plain_text(more)}" if more else _plain_text(row["instruction"])
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": _plain_text(row[answer])}]
+    said = row[answer]["value"] if isinstance(row[answer], dict) and "value" in row[answer] else row[answer]
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": _plain_text(said)}]
 
 
 def _converted(

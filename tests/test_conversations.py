@@ -65,6 +65,12 @@ def test_alpaca_and_dolly(names: tuple[str, str]) -> None:
     assert rows[1]["messages"] == CHAT
 
 
+def test_of_an_answer_in_the_layout_of_triviaqa_the_value_is_read() -> None:
+    answer = {"value": "Oslo", "aliases": ["Oslo, Norway", "Christiania"]}
+    [row] = read([{"instruction": "What is the capital of Norway?", "output": answer}])
+    assert row["messages"][1] == {"role": "assistant", "content": "Oslo"}
+
+
 def test_prompt_and_completion_and_text_are_kept() -> None:
     assert read([{"prompt": "a", "completion": "b", "id": 1}]) == [{"prompt": "a", "completion": "b"}]
     assert read([{"text": "<|im_end|>", "id": 1}], ("<|im_end|>",)) == [{"text": "<|im_end|>"}]
