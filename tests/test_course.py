@@ -128,7 +128,7 @@ def test_models_and_judges_that_lead_nowhere_are_told_too():
         "models: 'runs/a/sfd': no such file or folder, and no recipe here writes it; did you mean runs/a/sft?",
         "judge: 'runs/a/reward': no such file or folder, and no recipe here writes it; did you mean runs/a/arena?",
         "probes: probe idenity: no such probe; did you mean identity?; there are few_shot, hallucination, identity, "
-        "known_facts, open_book, recitation, steps",
+        "known_facts, open_book, recitation, refusals, steps",
     ]
     written = write(arena=arena.replace("sfd", "sft").replace("runs/a/reward", "mine/judges.py:best"))
     assert "no such file or folder" not in " ".join(messages(written[:1]))

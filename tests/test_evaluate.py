@@ -226,6 +226,21 @@ def test_identity_asks_for_words_and_forbids_claims(tmp_path: Path) -> None:
     assert [judged(said(text), row)["right"] for text in texts] == [1.0, 1.0, 0.0, 0.0]
 
 
+def test_refusals_are_counted_by_what_can_be_answered_and_a_probe_may_stand_there_twice(tmp_path: Path) -> None:
+    asked = [{"prompt": "Will it rain in a year?", "answerable": False}, {"prompt": "1 + 1?", "answerable": True}]
+    options = {"path": rows_file(tmp_path / "test.jsonl", asked), "by": "answerable", "column": "prompt"}
+    rows = probes.load("refusals-mine", options)
+    assert [(row["prompt"][0]["content"], row["group"]) for row in rows] == [
+        ("Will it rain in a year?", "answerable: False"),
+        ("1 + 1?", "answerable: True"),
+    ]
+    judged = probes.find("refusals", options).judge
+    assert judged(said("Nobody knows."), rows[0]) == {"refused": 1.0}
+    assert judged(said("It is 2."), rows[1]) == {"refused": 0.0}
+    measure = measures.probe("refusals-mine", options)
+    assert measure.name == "refusals-mine"
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

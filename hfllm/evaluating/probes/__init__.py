@@ -29,11 +29,14 @@ def names() -> list[str]:
 
 
 def find(name: str, options: Mapping[str, Any]) -> types.ModuleType:
-    """The module of a probe. Raises `UserMistake` when there is none, or when it takes no such options."""
+    """The module of a probe; refusals-mine is the probe refusals, which may stand in a recipe more than once.
+
+    Raises `UserMistake` when there is none, or when it takes no such options."""
+    plain = name.partition("-")[0]
     if name.endswith(".py"):
         module = user_file.load(name)
-    elif name in names():
-        module = importlib.import_module(f"{__name__}.{name}")
+    elif plain in names():
+        module = importlib.import_module(f"{__name__}.{plain}")
     else:
         raise UserMistake(f"probe {name}: no such probe{near(name, names())}; there are {', '.join(names())}")
     for function in ("load", "judge"):
