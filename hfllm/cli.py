@@ -156,6 +156,13 @@ def arena(options: argparse.Namespace, rest: list[str]) -> int:
     return table.main(rest)
 
 
+def report(options: argparse.Namespace, rest: list[str]) -> int:
+    """Draw one page of what came of a course."""
+    from hfllm.report import command
+
+    return command.main(rest)
+
+
 def audit_rewards(options: argparse.Namespace, overrides: list[str]) -> int:
     """See what a recipe's rewards pay for right answers, and whether they pay for nonsense."""
     from hfllm import audit
@@ -228,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _verb(verbs, "tokens", tokens, "show a text as coloured tokens; --help tells more", own_help=True)
     _verb(verbs, "arena", arena, "show the ratings of a run of the stage arena; --help tells more", own_help=True)
+    _verb(verbs, "report", report, "draw one page of what came of a course; --help tells more", own_help=True)
     _verb(verbs, "chat", chat, "talk to a model; --help tells more", own_help=True)
     return parser
 
