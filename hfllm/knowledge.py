@@ -18,7 +18,7 @@ from hfllm.tasks import closed_book
 
 Verdict = Literal["right", "wrong", "refused"]
 
-_NOT = r"(?: not|n't| never)"
+_NOT = r"(?: not|not|n't|'t| never)"
 _INFORMATION = (
     r"(?:information|info|knowledge|data|details?|records?|idea|clue|answer|memory|way of knowing|access|ability|"
     r"capability|capacity|experiences?|feelings|opinions?|preferences?)"
@@ -28,25 +28,32 @@ REFUSALS = [
     rf"\bi (?:really |honestly |just |simply |still )?(?:do|did|would|could|can){_NOT} (?:really |actually |yet )?"
     r"(?:know|recall|remember|tell|say|answer|find|verify|confirm|determine|provide|help|give|predict|identify|"
     r"speculate|comment|offer|share|access|be (?:sure|certain))\b",
-    r"\bi (?:cannot|can not) \w+",
+    # not idioms: "I cannot wait to tell you: it is Rome"
+    r"\bi (?:cannot|can not|can't) (?!wait|believe|deny|stop|help but|recommend|stress|overstate|agree more)\w+",
+    r"\bi (?:won't|will not) (?:say|tell|answer|guess|speculate|comment|help|assist|provide|share|do|discuss)\b",
     rf"\bi (?:do|did){_NOT} (?:currently |really |actually )?have (?:\w+ ){{0,3}}{_INFORMATION}\b",
-    rf"\bi(?: have|'ve)(?: got)? no (?:\w+ ){{0,2}}{_INFORMATION}\b",
+    rf"\bi(?: have|'ve)(?: got)? no (?!doubt|question)(?:\w+ ){{0,2}}{_INFORMATION}\b",
     r"\bi(?: am|'m) (?:really |just |still )?(?:not (?:\w+ ){0,2}(?:sure|certain|aware|familiar|able|capable)|unsure|"
     r"uncertain|unaware|unfamiliar|unable)\b",
     rf"\bi(?:{_NOT}| have{_NOT}|'ve never)(?: ever)? (?:heard|been (?:told|given))\b",
     r"\b(?:that|this|it) is (?:something|more than|beyond what) i\b",
     r"\b(?:beyond|outside)(?: of)? (?:my|what i) (?:knowledge|know)\b",
     r"\bthere (?:is|are|was|were)(?:n't| not?) (?:\w+ ){0,4}(?:information|data|details?|records?)\b",
-    rf"^(?:sorry, |unfortunately, )?no (?:\w+ ){{0,2}}{_INFORMATION}\b",
+    rf"^(?:sorry, |unfortunately, )?no (?:\w+ ){{0,2}}{_INFORMATION}"
+    r"(?: (?:is |was |could be |can be )?(?:available|found|given)| (?:on|about|for|of|regarding)\b|\s*(?:[.,;!]|$))",
     r"\b(?:it|that|this|the answer)(?: is|'s| remains| was) (?:currently |still )?"
-    r"(?:unknown|unclear|not (?:\w+ )?known|impossible to (?:say|know|tell|determine|predict))\b",
+    r"(?:unknown|unclear|not (?:(?:yet|exactly|publicly|currently) )?known|"
+    r"impossible to (?:say|know|tell|determine|predict))\b",
     r"\b(?:no ?one|nobody) (?:really )?(?:knows|can (?:know|say|tell))\b",
     r"^(?:not sure|unknown|no idea|don't know|i'd rather not say)\b",
 ]
 # Behind a refusal, these make it a guess after all: "I am not sure, but I think it is Lyon" claims something.
 GUESSES = [
-    r"\b(?:but|however),? (?:i (?:would |'d )?(?:think|believe|guess|say|suppose)|it (?:is|was|may|might|could)"
+    r"\b(?:but|however),? (?:i (?:would |'d )?(?:think|believe|guess|say|suppose)|it (?:may|might|could)"
     r"|(?:maybe|perhaps|probably)|my (?:best )?guess)\b",
+    # "I'm not sure, but she was born in 1956"
+    r"\b(?:but|however),? (?:he|she|it|they|the \w+|(?:his|her|its|their) \w+) (?:is|was|are|were|has|had|lives?|lived|"
+    r"works?|worked|comes?|came|likes?|liked|died|wrote|won)\b(?! (?:not|possible|unknown|unclear|important|beyond)\b)",
     r"\b(?:i(?: would|'d)? guess|my (?:best )?guess)\b",
 ]
 _REFUSAL, _GUESS = (re.compile("|".join(patterns), re.MULTILINE) for patterns in (REFUSALS, GUESSES))
