@@ -270,7 +270,12 @@ def _selected(steps: list[Step], options: argparse.Namespace) -> list[Step]:
             )
     if options.first:
         steps = steps[names.index(options.first) :]
-    return [step for step in steps if not options.only or step.name in options.only]
+    selected = [step for step in steps if not options.only or step.name in options.only]
+    if not selected:
+        raise UserMistake(
+            f"--only {', '.join(options.only)}: runs before --from {options.first}; leave one of them out"
+        )
+    return selected
 
 
 def _show_problems(problems: dict[Path, list[Problem]]) -> int:

@@ -20,6 +20,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -40,6 +41,7 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT", "1000"),
 }
 NUMBERS_SHOWN = 6
+EXIT_NOT_STARTED = 126  # as of a shell
 
 
 def show_plan(steps: Sequence[Step], launcher: str | None, console: Console) -> None:
@@ -74,6 +76,7 @@ class _Run:
     total: int
     begun: int = 0
     children: set[subprocess.Popen[str]] = field(default_factory=set)
+    signals: list[int] = field(default_factory=list)  # received so far
 
 
 def run(steps: Sequence[Step], overrides: list[str], launcher: str | None, console: Console, jobs: int = 1) -> int:
@@ -83,10 +86,12 @@ def run(steps: Sequence[Step], overrides: list[str], launcher: str | None, conso
     begun = time.monotonic()
     waiting = [step for step in steps if step.reason]
     shared = _Run(overrides, launcher, console, jobs, len(waiting))
-    with _passing_on_signals(shared.children), _bars(console) as bars:
+    with _passing_on_signals(shared), _bars(console) as bars:
         failed = _run_all(waiting, shared, bars)
     if failed:
         return failed
+    if waiting:
+        return 128 + shared.signals[0]
     if shared.total:
         console.print(f"\n{shared.total} of {len(steps)} stages run in {time.monotonic() - begun:.0f} s.")
     else:
@@ -95,17 +100,20 @@ def run(steps: Sequence[Step], overrides: list[str], launcher: str | None, conso
 
 
 def _run_all(waiting: list[Step], shared: _Run, bars: Progress) -> int:
+    """What begins is taken out of `waiting`; returns the exit status of the first failure."""
     running: dict[Future[int], Step] = {}
     failed = 0
     with ThreadPoolExecutor(shared.jobs) as pool:
-        while running or (waiting and not failed):
-            begin = [] if failed else _ready(waiting, running.values())[: shared.jobs - len(running)]
+        while running or (waiting and not failed and not shared.signals):
+            stop = failed or shared.signals
+            begin = [] if stop else _ready(waiting, running.values())[: shared.jobs - len(running)]
+            beside = len(running) + len(begin)
             for step in begin:
                 waiting.remove(step)
-                beside = min(shared.jobs, len(running) + len(begin))
                 running[pool.submit(_run_stage, step, shared, bars, _begin(step, shared), beside)] = step
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                failed = _finish(running.pop(future), future.result(), shared.console) or failed
+                status = _finish(running.pop(future), future.result(), shared.console)
+                failed = failed or status
     return failed
 
 
@@ -128,7 +136,8 @@ def _begin(step: Step, shared: _Run) -> list[str]:
 def _finish(step: Step, status: int, console: Console) -> int:
     if status:
         first = "Mend it; then the" if status == EXIT_MISTAKE else "The"
-        failure = f"\n{step.name} ended with exit status {status}. {first} same command goes on from here."
+        same = "same command without --fresh" if step.reason == ASKED_FOR else "same command"
+        failure = f"\n{step.name} ended with exit status {status}. {first} {same} goes on from here."
         console.print(failure, markup=False, soft_wrap=True)
     else:
         _show_numbers(step, console)
@@ -149,39 +158,59 @@ def _bars(console: Console) -> Progress:
 
 def _run_stage(step: Step, shared: _Run, bars: Progress, words: list[str], beside: int) -> int:
     """The exit status of one stage, whose lines are shown; `beside`: how many share the cores, itself included."""
+    try:
+        child = subprocess.Popen(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **ENVIRONMENT, threads.SHARED_BY: str(beside)},
+        )
+    except OSError as error:
+        bars.console.print(Text(f"  {step.name}: cannot be started: {error}"), soft_wrap=True)
+        return EXIT_NOT_STARTED
     bar = bars.add_task("starting", total=None, name=step.name)
-    child = subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={**os.environ, **ENVIRONMENT, threads.SHARED_BY: str(beside)},
-    )
-    shared.children.add(child)
+    with _heard_of_signals(child, shared):
+        _show_lines(child, step.name if shared.jobs > 1 else "", bars, bar)
+        status = _exit_status(child.wait())
+    bars.remove_task(bar)
+    return status
+
+
+def _show_lines(child: subprocess.Popen[str], name: str, bars: Progress, bar: TaskID) -> None:
     assert child.stdout is not None
-    said_by = f"  {step.name}: " if shared.jobs > 1 else "  "
+    said_by = f"  {name}: " if name else "  "
     for line in child.stdout:
         if (state := progress.read(line)) is None:
             bars.console.print(Text(said_by + line.rstrip("\n")), soft_wrap=True)
         else:
             bars.update(bar, completed=state[0], total=state[1], description=state[2])
-    status = _exit_status(child.wait())
-    shared.children.discard(child)
-    bars.remove_task(bar)
-    return status
 
 
 @contextmanager
-def _passing_on_signals(children: set[subprocess.Popen[str]]) -> Iterator[None]:
+def _heard_of_signals(child: subprocess.Popen[str], shared: _Run) -> Iterator[None]:
+    """A signal that came while the child was starting is passed on, too; one that nobody reads any more is ended."""
+    shared.children.add(child)
+    if shared.signals:
+        child.send_signal(shared.signals[-1])
+    try:
+        yield
+    finally:
+        if child.poll() is None:
+            child.terminate()
+        shared.children.discard(child)
+
+
+@contextmanager
+def _passing_on_signals(shared: _Run) -> Iterator[None]:
     """A terminal's Ctrl-C reaches the stages by itself, a `kill` only us. Either way they save first: we wait."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    received: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
-        received.append(number)
-        if number == signal.SIGTERM or len(received) > 2:
-            for child in tuple(children):
+        shared.signals.append(number)
+        if number == signal.SIGTERM or len(shared.signals) > 2:
+            for child in tuple(shared.children):
                 child.send_signal(number)
 
     for number in before:
@@ -191,8 +220,6 @@ def _passing_on_signals(children: set[subprocess.Popen[str]]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for child in children:
-            child.terminate()
 
 
 def _exit_status(returncode: int) -> int:

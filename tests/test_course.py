@@ -5,11 +5,15 @@ Only the stage `world` is really run, at its smallest."""
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from hfllm import course
+from hfllm import course, runner
 from hfllm.cli import main
 from hfllm.errors import UserMistake
 
@@ -280,6 +284,66 @@ def test_beside_a_failure_a_stage_comes_to_its_end_and_nothing_else_begins(capsy
     assert "[3/3]" not in said
     assert Path("runs/a/world/run.json").exists()
     assert not Path("runs/a/tokenizer").exists()
+
+
+def stub_stages(monkeypatch, **scripts: str) -> list[course.Step]:
+    """Steps whose processes run these lines of Python instead of a stage."""
+    texts = {name: SMALL_WORLD.replace("a/world", f"a/{name}") for name in scripts}
+    recipes, _ = course.check(write(**{f"world_{name}": text for name, text in texts.items()}))
+    commands = {f"runs/a/{name}": [sys.executable, "-c", script] for name, script in scripts.items()}
+    monkeypatch.setattr(runner.launch, "command", lambda one, *_: commands[str(one.output_dir)])
+    monkeypatch.setattr(runner, "_show_numbers", lambda *_: None)
+    return course.plan(recipes)
+
+
+def run_stubs(steps: list[course.Step], jobs: int) -> int:
+    return runner.run(steps, [], None, Console(highlight=False), jobs)
+
+
+def test_a_signal_between_two_stages_ends_the_course(monkeypatch, capsys):
+    steps = stub_stages(monkeypatch, a="pass", b="print('b has begun')")
+    monkeypatch.setattr(runner, "_show_numbers", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    assert run_stubs(steps, 1) == 128 + signal.SIGTERM
+    assert "b has begun" not in capsys.readouterr().out
+
+
+def test_a_signal_reaches_all_that_run_and_they_end_in_their_own_way(monkeypatch, capsys):
+    polite = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('saved', flush=True), os._exit(143)))\n"
+    )
+    waits = polite + "time.sleep(60)"
+    kills = polite + "time.sleep(1); os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    steps = stub_stages(monkeypatch, a=waits, b=kills, c="print('c has begun')")
+    assert run_stubs(steps, 2) == 143
+    said = capsys.readouterr().out
+    assert said.count(": saved\n") == 2
+    assert "c has begun" not in said
+
+
+def test_the_exit_status_is_that_of_the_first_failure(monkeypatch):
+    steps = stub_stages(monkeypatch, a="exit(3)", b="import time; time.sleep(1); exit(5)")
+    assert run_stubs(steps, 2) == 3
+
+
+def test_stages_share_the_cores_as_they_begin(monkeypatch, capsys):
+    says = "import os; print('shared by', os.environ['HFLLM_CORES_SHARED_BY'])"
+    steps = stub_stages(monkeypatch, a=says, b=says)
+    assert run_stubs(steps, 4) == 0
+    assert capsys.readouterr().out.count("shared by 2") == 2
+
+
+def test_a_stage_that_cannot_be_started_is_told(monkeypatch, capsys):
+    steps = stub_stages(monkeypatch, a="pass")
+    monkeypatch.setattr(runner.launch, "command", lambda *_: ["no/such/program"])
+    assert run_stubs(steps, 1) == 126
+    assert "cannot be started: [Errno 2] No such file or directory: 'no/such/program'" in capsys.readouterr().out
+
+
+def test_a_selection_of_nothing_is_told(capsys):
+    write(world=SMALL_WORLD, sft=sft("runs/a/sft", "org/m", "runs/a/world/conversations"))
+    assert main(["run", "a", "--from", "sft", "--only", "world"]) == 2
+    assert capsys.readouterr().err == "--only world: runs before --from sft; leave one of them out\n"
 
 
 @pytest.mark.parametrize("count", ["0", "two", "-1"])
