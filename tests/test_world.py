@@ -123,6 +123,20 @@ def test_conversations_alternate_and_end_with_the_assistant(folder: Path) -> Non
         assert roles
 
 
+def test_only_the_text_in_front_answers_a_reading(folder: Path) -> None:
+    """Whom it is about no document names, and no test asks; the value of the answer stands in the text."""
+    everywhere = (folder / "documents" / "train.jsonl").read_text() + (folder / "questions" / "test.jsonl").read_text()
+    found = rows(folder / "readings" / "train.jsonl")
+    for asked, replied in (row["messages"] for row in found):
+        text, _, question = asked["content"].removeprefix("Read: ").partition("\nQuestion: ")
+        name = re.match(r"(\w+ \w+) (?:is a|lives in|likes) ", replied["content"])[1]
+        assert name in text
+        assert name in question
+        assert name not in everywhere
+        assert replied["content"].removesuffix(".").rpartition(" ")[2] in text
+    assert len(found) == WorldConfig.train_readings
+
+
 def test_about_27_percent_of_the_problems_asked_plainly_are_worked(folder: Path) -> None:
     exchanges = [
         (row["messages"][i]["content"], row["messages"][i + 1]["content"])

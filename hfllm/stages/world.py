@@ -2,9 +2,9 @@
 
     accelerate launch -m hfllm.stages.world recipes/tiny/world.yaml
 
-Reads nothing. Writes folders that `load_dataset` loads: documents, conversations, questions, probe_questions, problems,
-rankings and careful_rankings; a web crawl as WARC files with the truth about each page in crawl/truth.jsonl; and
-truth.json, all that is true in this world. The same seed gives the same bytes."""
+Reads nothing. Writes folders that `load_dataset` loads: documents, conversations, readings, questions, probe_questions,
+problems, rankings and careful_rankings; a web crawl as WARC files with the truth about each page in crawl/truth.jsonl;
+and truth.json, all that is true in this world. The same seed gives the same bytes."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ class WorldConfig:
     test_documents: int = field(default=600, metadata={"help": "Held-out documents."})
     train_conversations: int = field(default=5_000, metadata={"help": "Training conversations."})
     test_conversations: int = field(default=400, metadata={"help": "Held-out conversations."})
+    train_readings: int = field(default=2_000, metadata={"help": "Training questions about a text in front of them."})
     train_problems: int = field(default=3_000, metadata={"help": "Training problems."})
     test_problems: int = field(default=300, metadata={"help": "Held-out problems."})
     train_tool_conversations: int = field(default=4_000, metadata={"help": "Training conversations that call a tool."})
@@ -59,7 +60,7 @@ def main(config: WorldConfig) -> dict[str, Any]:
     world = make_world(config.seed, people_counts(config))
     folder = Path(config.output_dir)
     parts = [write_documents, write_conversations, write_questions, write_problems, write_tool_problems]
-    parts += [write_rankings, write_probe_questions, write_web]
+    parts += [write_rankings, write_probe_questions, write_readings, write_web]
     numbers: dict[str, Any] = {"people": len(world.people), "cities": len(world.cities)}
     for done, write in enumerate(parts, start=1):
         numbers |= write(config, world, folder)
@@ -137,6 +138,11 @@ def write_questions(config: WorldConfig, world: World, folder: Path) -> dict[str
 def write_probe_questions(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:
     rows = probe_questions.rows(world, source(config, "probe_questions"))
     return {"probe_questions": write_lines(folder / "probe_questions" / "train.jsonl", rows)}
+
+
+def write_readings(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:
+    rows = conversations.readings(world, source(config, "readings"), config.train_readings)
+    return {"train_readings": write_lines(folder / "readings" / "train.jsonl", rows)}
 
 
 def write_problems(config: WorldConfig, world: World, folder: Path) -> dict[str, Any]:

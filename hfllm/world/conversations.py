@@ -112,6 +112,13 @@ def about_copying(rng: random.Random, strangers: words.NameMaker) -> Exchange:
     return rng.choice(["Repeat after me: {}", "Say this again: {}"]).format(said), said
 
 
+def readings(world: World, rng: random.Random, count: int) -> Iterator[dict[str, Any]]:
+    """Questions that only the text in front of them answers, each about somebody else of whom no other text speaks."""
+    strangers = world.strangers(rng)
+    for _ in range(count):
+        yield {"messages": messages([reading(rng, stranger(rng, strangers, world))])}
+
+
 def questions(world: World) -> Iterator[dict[str, Any]]:
     """Each fact of each person, in the plain phrasing and in one that no text of the world shows."""
     for person in world.people:
