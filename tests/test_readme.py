@@ -119,7 +119,7 @@ def test_the_lists_of_the_readme_are_complete():
 
 def test_the_two_commands_at_the_top_are_those_that_ci_runs():
     first, second = re.findall(r"```bash\n(.*?)\n```", README, flags=re.DOTALL)[:2]
-    assert first.endswith("hfllm run recipes/tiny")
+    assert first.endswith("hfllm run recipes/tiny --jobs 2 && hfllm report runs/tiny")
     assert second == 'pip install -e ".[dev]" && pytest'
 
 
