@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from hfllm import keys, places, receipt, recipe
+from hfllm import cli, keys, places, receipt, recipe
 
 SMALL = {
     "world": {"train_documents": 400, "test_documents": 30, "train_conversations": 40, "test_conversations": 8},
@@ -87,12 +87,19 @@ def test_each_stage_leaves_its_receipt_with_numbers(course):
     assert course["rft"]["numbers"]["rows"] > 0
     assert sum(course["probe"]["numbers"][kind] for kind in ("known", "between", "unknown")) == 8
     assert len(course["arena"]["numbers"]["ratings"]) == 4
-    assert len(course["evaluate"]["numbers"]) == 4
+    assert len(course["evaluate"]["numbers"]) == 5
     assert 0 <= course["reward"]["numbers"]["accuracy"] <= 1
     assert course["ppo"]["numbers"]["steps"] == 8
     assert course["dpo"]["numbers"]["eval_rewards/accuracies"] >= 0
     assert course["reward-next"]["numbers"]["data"]["train"]["rankings"] > 0
     assert course["sft-tools"]["numbers"]["steps"] == course["sft-rft"]["numbers"]["steps"] == 2
+
+
+def test_the_course_is_drawn_on_one_page(course):
+    assert cli.main(["report", "runs/tiny"]) == 0
+    page = Path("runs/tiny/report.html").read_text()
+    assert all(f">{stage}<" in page for stage in course)
+    assert "Left out" not in page
 
 
 def test_the_models_load_with_plain_transformers(course):
