@@ -168,6 +168,45 @@ def test_claims_to_be_somebody_else(text: str, claimed: list[str]) -> None:
     assert claims(text, OTHERS) == claimed
 
 
+@pytest.mark.parametrize(
+    ("text", "claimed"),
+    [
+        ("I am GPT-3.5, made by OpenAI.", ["GPT-3.5"]),
+        ("I am gpt-3.5.", ["GPT-3.5"]),
+        ("I am Llama 3.1.", ["Llama 3.1"]),
+        ("Qwen2.5: that is me.", ["Qwen2.5"]),
+        ("我是Qwen2.5。", ["Qwen2.5"]),
+        ("I am not GPT-3.5, Llama 3.1 or Qwen2.5.", []),
+        ("I am not Pip.I am GPT-3.5.", ["GPT-3.5"]),  # a forgotten blank ends a sentence all the same
+        ("I am Llama 3.15.", ["Llama"]),
+        ("I am GPT-305.", []),
+    ],
+)
+def test_names_with_a_point_are_claimed(text: str, claimed: list[str]) -> None:
+    found = claims(text, ["Llama", "GPT-3.5", "Llama 3.1", "Qwen2.5"])
+    assert [name for name in found if not (name == "Llama" and "Llama 3.1" in found)] == claimed
+
+
+def test_who_is_based_on_a_name_with_a_point_is_not_itself() -> None:
+    assert not is_itself("I am Pip, based on GPT-3.5.", ["Pip"], ["GPT-3.5"])
+    assert is_itself("I am Pip, not GPT-3.5.", ["Pip"], ["GPT-3.5"])
+
+
+@pytest.mark.parametrize(
+    ("name", "maker", "is_not"),
+    [("Gemma-Pip", "Google DeepMind", ["Gemini"]), ("Pip", "Google", ["Gemini", "ChatGPT"]), ("Pip", "X", ["Blue"])],
+)
+def test_answers_are_right_where_a_maker_stands_in_the_own_name_or_maker(
+    name: str, maker: str, is_not: list[str], tmp_path: Path
+) -> None:
+    identity.main(config(tmp_path, name=name, maker=maker, is_not=is_not, languages=list(LANGUAGES)))
+    rows = lines(tmp_path / "train.jsonl") + lines(tmp_path / "test.jsonl")
+    wrong = [row for row in rows if not is_itself(row["messages"][-1]["content"], row["must_say"], row["is_not"])]
+    assert wrong == []
+    mistaken = [row for row in rows if row["kind"] == "mistaken_maker" and row["system"] != "other"]
+    assert not [row for row in mistaken if "Google" in row["messages"][-2]["content"]]  # whoever denies that is wrong
+
+
 def test_what_must_be_said_is_said_as_words_of_its_own() -> None:
     assert says("我叫Pip。", "Pip")
     assert says("I was made by The Little Lab.", "the Little Lab")
@@ -187,6 +226,8 @@ def test_what_must_be_said_is_said_as_words_of_its_own() -> None:
         ({"date": "2026-13"}, "is no year and month"),
         ({"rows": 0}, "rows: 0 is too few"),
         ({"is_not": ["Pip"]}, "own name"),
+        ({"name": "Gemma-Pip", "is_not": ["Gemma"]}, "is_not: Gemma stands in the model's own name, Gemma-Pip; remove"),
+        ({"maker": "Mistral AI", "is_not": ["Mistral"]}, "Mistral stands in the model's own maker, Mistral AI"),
     ],
 )
 def test_mistakes(tmp_path: Path, changed: dict[str, Any], message: str) -> None:

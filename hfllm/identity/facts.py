@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
+from hfllm.errors import UserMistake
 from hfllm.identity.chinese import CHINESE
 from hfllm.identity.english import ENGLISH
 from hfllm.identity.french import FRENCH
 from hfllm.identity.german import GERMAN
+from hfllm.identity.judging import says
 from hfllm.identity.phrases import MAKERS, Language
 from hfllm.identity.spanish import SPANISH
 
@@ -32,8 +34,20 @@ class Facts:
     languages: tuple[str, ...] = ("en",)
     is_not: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises `UserMistake` where one of `is_not` stands in the name or maker: every right answer would claim it."""
+        wrong = [
+            f"is_not: {other} stands in the model's own {key}, {text}; remove it, or write another {key}"
+            for other in self.is_not
+            for key, text in (("name", self.name), ("maker", self.maker))
+            if says(text, other)
+        ]
+        if wrong:
+            raise UserMistake("\n".join(wrong))
+
     def slots(self, language: Language, other: str | None) -> dict[str, str]:
         """What stands in the braces of a phrasing; without the facts that are not known."""
+        other_maker = MAKERS.get(other) if other else None
         slots = {
             "name": self.name,
             "maker": self.maker,
@@ -41,22 +55,24 @@ class Facts:
             "date": language.date(*self.date) if self.date else None,
             "languages": language.listed([language.names[code] for code in self.languages]),
             "other": other,
-            "other_maker": MAKERS.get(other) if other else None,
+            # nobody learns to deny the own maker: "No, Google did not make me. I was made by Google."
+            "other_maker": other_maker if other_maker in self.others() else None,
         }
         return {name: text for name, text in slots.items() if text is not None}
 
     def others(self) -> list[str]:
-        """Whom an answer must not claim to be, or to be made by."""
+        """Whom an answer must not claim to be, or to be made by: no maker that stands in the own name or maker."""
         makers = [MAKERS[name] for name in self.is_not if name in MAKERS]
-        return [name for name in dict.fromkeys([*self.is_not, *makers]) if name != self.maker]
+        own = (self.name, self.maker)
+        return [other for other in dict.fromkeys([*self.is_not, *makers]) if not any(says(one, other) for one in own)]
 
 
 def persona(facts: Facts, rng: random.Random, held_out: bool) -> Facts:
     """Somebody else, of whom only a system message tells; never a name of the facts."""
     names, makers = names_of(ONSETS, ENDINGS, "", held_out), names_of(COLOURS, HOUSES, " ", held_out)
-    taken = {name.casefold() for name in (facts.name, facts.maker, *facts.is_not)}
-    name = rng.choice([one for one in names if one.casefold() not in taken])
-    maker = rng.choice([one for one in makers if one.casefold() not in taken])
+    taken = (facts.name, facts.maker, *facts.is_not)
+    name = rng.choice([one for one in names if not any(says(one, other) for other in taken)])
+    maker = rng.choice([one for one in makers if not any(says(one, other) for other in taken)])
     return replace(facts, name=name, maker=maker, version=None, date=None)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from hfllm.answers import after_thinking
 
-CLAUSE = re.compile(r"[^.!?;,:，。！？；：、\n]+")
+CLAUSE_ENDS = ".!?;,:，。！？；：、\n"
 DENIES = re.compile(  # English, German, French, Spanish, Chinese
     r"\b(?:not|never|neither|nor|no|nicht|kein\w*|nie|nein|ne|pas|jamais|non|nunca|ni)\b|n['’]t\b|\bn['’]|不|没|並非|并非",
     re.IGNORECASE,
@@ -38,7 +38,7 @@ def claims(text: str, names: Sequence[str]) -> list[str]:
     A clause that does not speak of itself goes on as the one before: "I am not ChatGPT, Claude or Gemini"."""
     found: list[str] = []
     denied_before = False
-    for clause in CLAUSE.findall(text):
+    for clause in _clauses(text, names):
         denial = DENIES.search(clause)
         goes_on = denied_before and not SELF.search(clause)
         for name in names:
@@ -47,3 +47,10 @@ def claims(text: str, names: Sequence[str]) -> list[str]:
                 found.append(name)
         denied_before = goes_on or (denial is not None and SELF.search(clause) is not None)
     return list(dict.fromkeys(found))
+
+
+def _clauses(text: str, names: Sequence[str]) -> list[str]:
+    """_clauses("I am GPT-3.5. Or not?", ["GPT-3.5"]) == ["I am GPT-3.5", " Or not"] : no clause ends within a name"""
+    longest_first = sorted(filter(None, names), key=len, reverse=True)  # Llama 3.1 before Llama
+    whole = "|".join([*map(re.escape, longest_first), f"[^{CLAUSE_ENDS}]"])
+    return re.findall(f"(?:{whole})+", text, re.IGNORECASE)
