@@ -16,6 +16,7 @@ from hfllm import arena
 from hfllm.arena import Player, Standings
 from hfllm.battles import fights
 from hfllm.errors import UserMistake
+from hfllm.markdown import plain, table_row
 
 RATINGS, PAGE = "ratings.json", "arena.md"
 SHOWN, LONGEST = 4, 400  # battles on the page, characters of a text there
@@ -108,7 +109,7 @@ def page(rated: Row, rows: Sequence[Row], answers: dict[str, Row]) -> str:
             "",
             *_markdown(head, rates),
             "",
-            *[f"- {note}" for note in notes(rated)],
+            *[f"- {plain(note)}" for note in notes(rated)],
             "",
             "## Some battles",
             "",
@@ -169,7 +170,8 @@ def _short(names: Sequence[str]) -> list[str]:
 
 def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
     rule = ["---", *["---:"] * (len(head) - 1)]
-    return [f"| {' | '.join(line)} |" for line in (head, rule, *lines)]
+    told = [[plain(cell, LONGEST) for cell in line] for line in (head, *lines)]
+    return [table_row(line) for line in (told[0], rule, *told[1:])]
 
 
 def _spread(rows: Sequence[Row]) -> list[Row]:
@@ -180,16 +182,10 @@ def _spread(rows: Sequence[Row]) -> list[Row]:
 def _battle(row: Row) -> list[str]:
     scores = row.get("scores") or [None, None]
     sides = [
-        f"**{row[f'model_{letter}']}**" + ("" if score is None else f" ({score:.2f})")
+        f"**{plain(row[f'model_{letter}'])}**" + ("" if score is None else f" ({score:.2f})")
         for letter, score in zip("ab", scores, strict=True)
     ]
     winner = {"model_a": row["model_a"], "model_b": row["model_b"]}.get(row["winner"], row["winner"] or "not judged")
-    said = [f"{side}: {_cut(text)}" for side, text in zip(sides, row["answers"], strict=True)]
-    return [f"> {_cut(row['prompt'][-1]['content'])}", "", *[f"- {one}" for one in said], f"- winner: {winner}", ""]
-
-
-def _cut(text: str) -> str:
-    """One line of Markdown that is no markup."""
-    flat = " ".join(str(text).split())
-    shown = flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"
-    return "".join(f"\\{letter}" if letter in "\\`*_[]<>#|" else letter for letter in shown)
+    said = [f"{side}: {plain(text, LONGEST)}" for side, text in zip(sides, row["answers"], strict=True)]
+    asked = plain(str(row["prompt"][-1]["content"]), LONGEST)
+    return [f"> {asked}", "", *[f"- {one}" for one in said], f"- winner: {plain(str(winner))}", ""]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hfllm.markdown import plain, table_row
+
 Row = dict[str, Any]
 SAMPLES = 4  # questions of a group that are shown
 LONGEST = 400  # characters of a text that are shown
@@ -15,11 +17,11 @@ def results(found: Sequence[Row], models: Sequence[str]) -> str:
     cells = {(row["measure"], row["group"], row["metric"], row["model"]): row for row in found}
     keys = list(dict.fromkeys(key[:3] for key in cells))
     head = ["measure", "group", "what", "questions", *models]
-    lines = [_table_row(head), _table_row(["---"] * len(head))]
+    lines = [table_row([_text(one) for one in head]), table_row(["---"] * len(head))]
     for key in keys:
         some = [cells.get((*key, model)) for model in models]
         questions = next(row["questions"] for row in some if row)
-        lines.append(_table_row([*key, f"{questions:,}" if questions else "", *map(cell, some)]))
+        lines.append(table_row([*map(_text, key), f"{questions:,}" if questions else "", *map(cell, some)]))
     note = "In brackets the 95 % interval of the bootstrap over questions; greedy answers, but for pass@k."
     return "\n".join(["# Results", "", note, "", *lines]) + "\n"
 
@@ -58,9 +60,10 @@ def samples(shown: Sequence[Row], models: Sequence[str]) -> str:
         if row["measure"] != measure:
             measure = row["measure"]
             head = ["prompt", "expected", *models]
-            lines += ["", f"## {measure}", "", _table_row(head), _table_row(["---"] * len(head))]
+            lines += ["", f"## {_text(measure)}", "", table_row([_text(one) for one in head])]
+            lines.append(table_row(["---"] * len(head)))
         answers = [f"{_mark(row['measures'].get(name, {}))}{_text(row['answers'].get(name, ''))}" for name in models]
-        lines.append(_table_row([_text(row["prompt"]), _text(str(row["expected"])), *answers]))
+        lines.append(table_row([_text(row["prompt"]), _text(str(row["expected"])), *answers]))
     return "\n".join(lines) + "\n"
 
 
@@ -69,10 +72,6 @@ def _mark(measures: Mapping[str, float]) -> str:
     return "" if value is None else "✓ " if value == 1.0 else "✗ "
 
 
-def _table_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
 def _text(text: str) -> str:
-    short = text if len(text) <= LONGEST else f"{text[:LONGEST]} ... ({len(text):,} characters)"
-    return short.strip().replace("\n", " ⏎ ").replace("|", "\\|").replace("<", "&lt;")
+    """Where its lines end stays to be seen."""
+    return plain(" ⏎ ".join(text.strip().splitlines()), LONGEST)
