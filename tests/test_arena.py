@@ -18,6 +18,7 @@ from hfllm.battles import answers, by_model, by_person, fights, judges, prompts,
 from hfllm.battles.fights import Fight, Verdict
 from hfllm.data import DatasetConfig
 from hfllm.errors import UserMistake
+from hfllm.markdown import plain
 from hfllm.stages import arena as stage
 from hfllm.stages.arena import ArenaConfig
 from hfllm.tasks import TaskConfig
@@ -337,6 +338,9 @@ def test_a_judge_who_wants_the_first_answer_gives_ties_and_is_found_out(
 def test_verdicts_of_a_model() -> None:
     assert by_model.chosen("Not [[B]], as one may think. [[A]]") == "first"
     assert [by_model.chosen(text) for text in ("B.", "[[C]]", "Both are good.", "")] == ["second", "tie", None, None]
+    assert by_model.chosen("<think>If A is better I write [[A]], else") is None
+    assert by_model.chosen("<think>First I thought [[A]].</think> B is right. [[B]]") == "second"
+    assert by_model.chosen("<think>[[A]]?</think>\nB") == "second"
     assert by_model.agreed("first", "second") == "model_a"
     assert by_model.agreed("second", "first") == "model_b"
     assert (
@@ -458,7 +462,29 @@ def test_a_file_of_battles_of_others(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_texts_of_models_cannot_leave_their_line_on_the_page() -> None:
-    assert table._cut("# a\n| <b> `c`") == "\\# a \\| \\<b\\> \\`c\\`"
+    assert plain("# a\n| <b> `c`") == "\\# a \\| \\<b\\> \\`c\\`"
+    assert plain("![i](http://evil/a.png)\r# b") == "!\\[i\\](http://evil/a.png) \\# b"
+    assert plain("a\\|b &lt; ~~c~~") == "a\\\\\\|b \\&lt; \\~\\~c\\~\\~"
+    assert plain("_a_ acc_norm x__y") == "\\_a\\_ acc_norm x\\_\\_y"
+    assert plain("abcdef", longest=4) == "abc…"
+
+
+def test_names_of_models_cannot_leave_their_cell_on_the_page() -> None:
+    evil, good = "x|y\n# <b>", "good"
+    rows = [
+        {"number": 0, "model_a": evil, "model_b": good, "winner": "model_a", "prompt": [{"content": "Who?"}],
+         "answers": ["a", "b"], "judge": "![j](k)"},
+        {"number": 1, "model_a": good, "model_b": evil, "winner": "model_a", "prompt": [{"content": "Who?"}],
+         "answers": ["a", "b"], "judge": "![j](k)"},
+    ]  # fmt: skip
+    rated = table.result(rows, anchor=evil, bootstrap=0)
+    lengths = {"mean_tokens": 1.0, "cut_off": 0.0}
+    page = table.page(rated, rows, {evil: lengths, good: lengths})
+    assert "x|y" not in page
+    assert "<b>" not in page.replace("\\<b\\>", "")
+    assert "![" not in page.replace("!\\[", "")
+    cells = [line.replace("\\|", "").count("|") for line in page.splitlines() if line.startswith("|")]
+    assert cells == [10] * 4 + [4] * 4  # nine columns, and three: each line has one bar more than columns
 
 
 def test_its_keys_are_checked() -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hfllm.answers import after_thinking
 from hfllm.arena import Winner
 from hfllm.battles.answers import said
 from hfllm.battles.fights import Fight, Judge, Verdict
@@ -60,8 +61,9 @@ def judge(name: str, max_new_tokens: int, batch_size: int) -> Judge:
 def chosen(reply: str) -> str | None:
     """chosen("Both are true, but A is clearer. [[A]]") == "first"; None where there is no verdict.
 
-    A reply that is only the letter counts too: small models leave the brackets out."""
-    letters = re.findall(r"\[\[([ABC])\]\]", reply) or re.findall(r"^\W*([ABC])\W*$", reply)
+    A reply that is only the letter counts too: small models leave the brackets out. Thoughts are no verdict."""
+    said_last = after_thinking(reply)
+    letters = re.findall(r"\[\[([ABC])\]\]", said_last) or re.findall(r"^\W*([ABC])\W*$", said_last)
     return CHOICES[letters[-1]] if letters else None
 
 
