@@ -226,6 +226,49 @@ def test_identity_asks_for_words_and_forbids_claims(tmp_path: Path) -> None:
     assert [judged(said(text), row)["right"] for text in texts] == [1.0, 1.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (
+            "- {question: Who, must_say: Pip}",
+            {},
+            r'question 1: must_say is no list of words: .*write  must_say: \["Pip"\]',
+        ),
+        ("- {question: Who, must_say: [0.1]}", {}, r'write  must_say: \["0.1"\]'),
+        ("- {question: Who, must_say: [Pip], is_not: ['']}", {}, "is_not is no list of words"),
+        ("- {question: Who, must_say: [Pip]}\n- {question: Who}", {}, "question 2 has neither must_say nor is_not"),
+        ("- {question: Who, must_say: [Pip]}", {"by": "kind"}, "question 1 has no kind, which  by:"),
+        ("- {question: 5, must_say: [Pip]}", {}, "question is no text: 5"),
+        ("- {must_say: [Pip]}", {}, "this probe reads question"),
+        ("- {messages: Who, must_say: [Pip]}", {}, "messages is no list of messages"),
+        ("- {messages: [{role: assistant, content: Hi}], must_say: [Pip]}", {}, "messages asks nothing"),
+        ("- {question: Who?", {}, "me.yaml: not YAML: "),
+        ("question: Who?", {}, "write a list of questions"),
+        ("- {question: Who, must_say: [Pip]}", {"split": "test"}, "split and where choose rows of a data set"),
+        ("- {question: Who, must_say: [Pip]}", {"where": {"kind": "name"}}, "split and where choose rows"),
+        ("- {question: Who, must_say: [Pip]}", {"rows": -1}, "rows: -1 is no number of rows; write 1 or more"),
+    ],
+)
+def test_mistakes_in_one_s_own_questions_of_identity(
+    text: str, options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "me.yaml").write_text(text)
+    with pytest.raises(UserMistake, match=message):
+        probes.load("identity", {"path": str(tmp_path / "me.yaml"), **options})
+
+
+def test_identity_checks_the_words_of_a_data_set_too(tmp_path: Path) -> None:
+    path = rows_file(tmp_path / "test.jsonl", [{"question": "Who?", "must_say": "Pip"}])
+    with pytest.raises(UserMistake, match=r"must_say is no list of words: 'Pip'"):
+        probes.load("identity", {"path": path})
+
+
+def test_hallucination_asks_as_many_rows_as_it_is_told(people: str) -> None:
+    assert len(probes.load("hallucination", {"rows": 10})) == 10
+    assert len(probes.load("hallucination", {"rows": 2, "path": people})) == 2
+    assert len(probes.load("hallucination", {})) == 200
+
+
 def test_refusals_are_counted_by_what_can_be_answered_and_a_probe_may_stand_there_twice(tmp_path: Path) -> None:
     asked = [{"prompt": "Will it rain in a year?", "answerable": False}, {"prompt": "1 + 1?", "answerable": True}]
     options = {"path": rows_file(tmp_path / "test.jsonl", asked), "by": "answerable", "column": "prompt"}
@@ -255,6 +298,15 @@ def test_refusals_are_counted_by_what_can_be_answered_and_a_probe_may_stand_ther
         ("identity", {"path": PATH}, "has neither must_say nor is_not"),
         ("few_shot", {"path": PATH}, "this probe reads source, target"),
         ("open_book", {"path": PATH}, "its options leave no question"),
+        (
+            "hallucination",
+            {"where": {"popularity": "never"}, "rows": 3},
+            "where: belongs to a data set; write its  path:",
+        ),
+        ("hallucination", {"split": "train", "name": "x"}, "split, name: belongs to a data set"),
+        ("hallucination", {"path": PATH, "names": 3}, "names: is for invented people"),
+        ("hallucination", {"rows": 0}, "rows: 0 is no number of rows"),
+        ("known_facts", {"path": PATH, "rows": -1}, "rows: -1 is no number of rows; write 1 or more"),
     ],
 )
 def test_mistakes_in_probes(name: str, options: dict[str, Any], message: str, people: str) -> None:
@@ -270,6 +322,66 @@ def load(words=()):
 def judge(said, row):
     return {"long_tokens": float(len(said.tokens(said.text)))}
 """
+
+
+def own(file: Path, load: str, judge: str = "return {'right': 1.0}", options: str = "**options") -> str:
+    file.write_text(f"def load({options}):\n    {load}\n\ndef judge(said, row):\n    {judge}\n")
+    return str(file)
+
+
+def test_a_probe_of_one_s_own_may_take_any_option(tmp_path: Path) -> None:
+    path = own(tmp_path / "any.py", "return [{'prompt': 'a', **options}]")
+    assert probes.load(path, {"rows": 3, "group": "g"}) == [{"prompt": "a", "rows": 3, "group": "g"}]
+    path = own(tmp_path / "needs.py", "return []", options="words, **options")
+    with pytest.raises(UserMistake, match=r"missing a required argument: 'words'; write  .*needs.py: {words: ...}"):
+        probes.load(path, {"rows": 3})
+
+
+@pytest.mark.parametrize(
+    ("load", "message"),
+    [
+        ("return [{'prompt': 'a'}, {'question': 'b'}]", "row 2 has no prompt, messages or a text: {'question': 'b'}"),
+        ("return [{'prompt': []}]", "row 1 has no prompt"),
+        ("return [{'prompt': 5}]", "row 1 has no prompt"),
+        ("return 'abc'", "load must return a list of rows; it returned str"),
+        ("return ['abc']", "load must return a list of rows"),
+        ("return options['words']", r"probe .*mine.py: load raised KeyError: 'words' \(mine.py line 2\)"),
+    ],
+)
+def test_mistakes_in_loading_a_probe_of_one_s_own(load: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserMistake, match=message):
+        probes.load(own(tmp_path / "mine.py", load), {})
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        ("return {'right': 1 / 0}", r"probe .*mine.py: judge raised ZeroDivisionError: .* \(mine.py line 5\)"),
+        ("return 1.0", "judge must return shares by name, such as  {'right': 1.0}; it returned 1.0"),
+    ],
+)
+def test_mistakes_in_judging_with_a_probe_of_one_s_own(judge: str, message: str, tmp_path: Path) -> None:
+    measure = measures.probe(own(tmp_path / "mine.py", "return [{'prompt': 'a'}]", judge), {})
+    assert measure.judge is not None
+    with pytest.raises(UserMistake, match=message):
+        measure.judge(said("b"), measure.rows[0])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"choices": ["Paris", "Rome"], "answer": "B"}, "Rome"),
+        ({"choices": ["Paris", "Rome"], "answer": "Paris"}, "Paris"),
+        ({"choices": ["Paris", "Rome"], "answer": "C"}, "C"),
+        ({"choices": ["Paris", "Rome"], "answer": "AB"}, "AB"),
+        ({"choices": {"text": ["Paris", "Rome"]}, "answer": "A"}, "A"),
+        ({"choices": None, "answer": ["7"]}, ["7"]),
+        ({"answer": "7", "expected": "seven"}, "seven"),
+        ({}, ""),
+    ],
+)
+def test_what_was_expected_is_the_choice_of_a_letter_or_the_answer(row: dict[str, Any], expected: object) -> None:
+    assert measures._line(row, ["x"], {}, "?")["expected"] == expected
 
 
 @pytest.fixture
@@ -381,6 +493,37 @@ def test_cells() -> None:
     )
     assert tables.cell(row | {"low": None}) == "50.0 %"
     assert tables.cell(None) == ""
+
+
+EVIL = "a|b\nc\r# d ![i](http://evil/a.png) <b> e\\|"
+
+
+def assert_is_no_markup(page: str, bars: set[int]) -> None:
+    """Each line of a table has one bar more than columns, and nothing of EVIL is left alive."""
+    assert "\r" not in page
+    bare = page.replace("\\\\", "")
+    assert {line.replace("\\|", "").count("|") for line in bare.splitlines() if line.startswith("|")} == bars
+    for markup in ("![", "<b>"):
+        assert markup not in page
+    assert not [line for line in page.splitlines() if line.startswith(("c", "# d"))]
+
+
+def test_groups_metrics_and_models_cannot_tear_the_table_of_results() -> None:
+    row = {"measure": EVIL, "group": EVIL, "metric": EVIL, "model": EVIL}
+    page = tables.results([row | {"value": 0.5, "low": None, "questions": 4}], [EVIL])
+    assert_is_no_markup(page, {6})
+    assert tables.results([line("g", "q") | {"measure": "arc", "metric": "acc_norm", "model": "m", "value": 0.5,
+                                             "low": None, "questions": 4}], ["m"]).endswith(
+        "| arc | g | acc_norm | 4 | 50.0 % |\n"
+    )  # fmt: skip
+
+
+def test_answers_cannot_tear_the_table_of_samples() -> None:
+    shown = {"measure": EVIL, "prompt": EVIL, "expected": EVIL, "answers": {EVIL: EVIL}, "measures": {}}
+    page = tables.samples([shown], [EVIL])
+    assert_is_no_markup(page, {4})
+    assert len([line for line in page.splitlines() if line.startswith("#")]) == 2  # the page's and the measure's
+    assert " a\\|b ⏎ c ⏎ \\# d " in page
 
 
 def test_its_keys_are_checked() -> None:

@@ -5,7 +5,7 @@ A measure asks each of its rows and gives one line for it: what was said, and ho
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,11 @@ from hfllm.chat.sampling import Sampling
 from hfllm.errors import UserMistake
 from hfllm.evaluating import bootstrap, choices, probes
 from hfllm.evaluating.answering import Prompt, Said, Speaker
+from hfllm.evaluating.probes import Judge
 from hfllm.pass_at_k import pass_at_k
 from hfllm.tasks import TaskConfig
 
 Row = dict[str, Any]
-Judge = Callable[[Said, Row], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,10 @@ def of_recipe(
 
 
 def probe(name: str, options: Mapping[str, Any]) -> Measure:
-    members = vars(probes.find(name, options))
+    module = probes.find(name, options)
     label = name.removesuffix(".py").rpartition("/")[2]
-    return Measure(label, probes.load(name, options), members["judge"], difference=members.get("DIFFERENCE"))
+    judge = probes.judge_of(name, module)
+    return Measure(label, probes.load(name, options), judge, difference=vars(module).get("DIFFERENCE"))
 
 
 def score(said: Said, row: Row) -> dict[str, float]:
@@ -150,18 +151,23 @@ def _prompt(row: Row, speaker: Speaker) -> Prompt:
 
 
 def _line(row: Row, answers: list[str], values: dict[str, float], prompt: str) -> Row:
-    if "choices" in row:
-        expected = row["choices"][choices.LETTERS.index(row["answer"])]
-    else:
-        expected = row.get("expected", row.get("answer", ""))
+    group = row.get("group")
     return {
-        "group": row.get("group") or "",
+        "group": "" if group is None else str(group),  # a probe of the user's own may count by numbers
         "question": row.get("question") or prompt,
         "prompt": prompt,
-        "expected": expected,
+        "expected": _expected(row),
         "answers": answers,
         "measures": values,
     }
+
+
+def _expected(row: Row) -> Any:
+    """The choice that the answer's letter names; in a task of the user's own the answer may be the choice itself."""
+    several, answer = row.get("choices"), row.get("answer")
+    if isinstance(several, list) and answer in list(choices.LETTERS[: len(several)]):
+        return several[choices.LETTERS.index(answer)]
+    return row.get("expected", row.get("answer", ""))
 
 
 def _option_words(config: TaskConfig) -> str:

@@ -43,7 +43,9 @@ def read(
 
 
 def sample(rows: list[T], count: int | None) -> list[T]:
-    """At most `count` rows, the same every time, in their order."""
+    """At most `count` rows, the same every time, in their order. Raises `UserMistake` for a count below 1."""
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise UserMistake(f"rows: {count!r} is no number of rows; write 1 or more, or null for all")
     if count is None or count >= len(rows):
         return rows
     return [rows[place] for place in sorted(random.Random(data.SAMPLE_SEED).sample(range(len(rows)), count))]
