@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hfllm import whole_file
+
 Row = dict[str, Any]
 
 
@@ -19,10 +21,7 @@ def line(row: Row) -> str:
 
 def write(file: Path, rows: Iterable[Row]) -> None:
     """Whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text("".join(map(line, rows)), encoding="utf-8")
-    part.replace(file)
+    whole_file.write(file, "".join(map(line, rows)))
 
 
 def append(file: Path, rows: Iterable[Row]) -> None:
@@ -32,11 +31,14 @@ def append(file: Path, rows: Iterable[Row]) -> None:
 
 def read(file: Path) -> list[Row]:
     """The rows of a file that may have been cut off in its last line; none of a file that is not there."""
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
-    return [json.loads(text) for text in lines]
+    if not file.exists():
+        return []
+    lines = file.read_bytes().split(b"\n")[:-1]  # bytes: the cut may go through a character
+    return [json.loads(text.decode("utf-8")) for text in lines]
 
 
-def whole_steps(file: Path, step: int) -> list[Row]:
-    """The rows of `read` without a last step that is not whole, where every step of so many has a seed of its own."""
-    rows = read(file)
-    return rows[: len(rows) // step * step]
+def whole_steps(rows: list[Row], step: int, count: int) -> list[Row]:
+    """Of `count` rows that are made `step` at a time, those of steps that are whole: each has a seed of its own.
+
+    The last step of all may be a short one."""
+    return rows if len(rows) == count else rows[: len(rows) // step * step]

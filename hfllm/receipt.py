@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from hfllm import card, data, processes
+from hfllm import card, data, processes, whole_file
 from hfllm.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -258,6 +258,4 @@ def _gpu() -> str:
 
 
 def _write_json(file: Path, content: dict[str, Any]) -> None:
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(file)
+    whole_file.write(file, json.dumps(content, indent=2) + "\n")

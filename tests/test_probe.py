@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -89,10 +90,60 @@ def test_a_run_that_was_cut_off_ends_with_the_same_answers(
     assert len(sampled) == 2  # the first two of six questions were there
 
 
-def test_a_judge_model_is_asked_about_wrong_replies_only(tool_folder: Path, tmp_path: Path) -> None:
-    settings = config(tmp_path, [KNOWN, UNKNOWN], model=str(tool_folder), judge_model=str(tool_folder))
+def test_a_finished_run_draws_nothing_again(tool_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "BATCHES_AT_ONCE", 2)  # two questions at a time, and the last one alone
+    settings = config(tmp_path, [KNOWN] * 3, model=str(tool_folder), batch_size=2, samples=2)
+    numbers = probe.main(settings, LessonConfig(known_per_unknown=None))
+    monkeypatch.setattr(probe, "generate", lambda *args, **options: pytest.fail("something was drawn"))
+    assert probe.main(settings, LessonConfig(known_per_unknown=None)) == numbers
+
+
+def saying(text: str, asked: list[str], real: Any) -> Any:
+    """A `generate` whose judge always says the same, and whose other replies are real."""
+
+    def generate(model: Any, tokenizer: Any, prompts: list[Any], **options: Any) -> list[Answer]:
+        if options["max_new_tokens"] != knowledge.JUDGE_TOKENS:
+            return real(model, tokenizer, prompts, **options)
+        asked.extend(prompt[0]["content"] for prompt in prompts)
+        return [Answer([{"role": "assistant", "content": text}], [1], [True], True) for _ in prompts]
+
+    return generate
+
+
+def test_a_judge_model_is_asked_about_wrong_replies_only(
+    tool_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(probe, "generate", saying("Yes.", asked, probe.generate))
+    nobody_knows = {"question": "Hello", "answer": []}
+    settings = config(tmp_path, [KNOWN, UNKNOWN, nobody_knows], model=str(tool_folder), judge_model=str(tool_folder))
     numbers = probe.main(settings, LessonConfig())
-    assert numbers["right"] == 0.5  # this judge never says yes
+    rows = lines(settings.output_dir, "answers.jsonl")
+    assert [row["right"] for row in rows] == [4, 4, 0]  # without the judge [4, 0, 0]
+    assert (numbers["known"], numbers["unknown"]) == (2, 1)
+    assert len(asked) == 4
+    assert all("Reference answers: Bye; Farewell\nReply: Hi." in text for text in asked)
+
+
+def test_what_the_judge_says_of_each_kind_of_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["Lyon", "in 1889", "I don't know."]
+    replies = [Answer([{"role": "assistant", "content": text}], [1], [True], True) for text in texts]
+    asked = {"question": "?", "answers": ["Lyon"], "row": {}}
+    judge: Any = SimpleNamespace(model=None, tokenizer=None)
+    for said, verdict in (("Yes.", "right"), ("No.", "wrong"), ("<think></think>Yes", "right")):
+        monkeypatch.setattr(probe, "generate", saying(said, [], None))
+        (row,) = probe.second_look([probe.judged(asked, replies, None)], judge, 2)
+        assert [reply["verdict"] for reply in row["replies"]] == ["right", verdict, "refused"]
+        assert (row["right"], row["refused"]) == (1 + (verdict == "right"), 1)
+
+
+def test_a_judge_that_thinks_has_no_room_for_its_verdict(
+    tool_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "generate", saying("<think>\nThe reply says", [], probe.generate))
+    settings = config(tmp_path, [KNOWN, UNKNOWN], model=str(tool_folder), judge_model=str(tool_folder))
+    with pytest.raises(UserMistake, match=r"judge_model: it thinks first, .*\n +Name a model that answers at once"):
+        probe.main(settings, LessonConfig())
 
 
 def test_verdicts_of_a_question() -> None:
@@ -194,6 +245,32 @@ def test_written_questions_are_asked_and_not_written_again(tool_folder: Path, tm
     ]
     written(Path(settings.output_dir, "questions.jsonl"), rows)
     assert probe.main(settings, LessonConfig(known_per_unknown=None))["rows_known"] == 1
+
+
+@pytest.mark.parametrize("cut", [2, 3, 5])
+def test_questions_are_written_in_the_batches_of_a_run_that_was_not_cut_off(
+    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+
+    def generate(model: Any, tokenizer: Any, prompts: list[Any], **options: Any) -> list[Answer]:
+        """What is written beside a question changes it a little, as with a real model."""
+        batches.append(len(prompts))
+        texts = [f"Question: Who is number {place} of {len(prompts)}?\nAnswer: Zoé" for place in range(len(prompts))]
+        return [Answer([{"role": "assistant", "content": text}], [1], [True], True) for text in texts]
+
+    monkeypatch.setattr(writing, "generate", generate)
+    writer: Any = SimpleNamespace(model=None, tokenizer=None)
+    rows = [{"text": f"Zoé is the name of person {number}."} for number in range(5)]
+    asked = writing.write(writer, rows, tmp_path, 2)
+    file = tmp_path / writing.QUESTIONS
+    whole = file.read_bytes()
+    kept = whole.splitlines(keepends=True)[:cut]
+    file.write_bytes(b"".join(kept) + b'{"wrote": "\xc3')  # killed in the middle of a letter
+    batches.clear()
+    assert writing.write(writer, rows, tmp_path, 2) == asked
+    assert file.read_bytes() == whole
+    assert batches == {2: [2, 1], 3: [2, 1], 5: []}[cut]
 
 
 @pytest.mark.parametrize(

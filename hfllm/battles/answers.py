@@ -41,7 +41,7 @@ class Asked:
 def of_all(names: Mapping[str, str], rows: Sequence[Row], folder: Path, asked: Asked) -> dict[str, list[Answer]]:
     """The answers of each model, in the order of the rows; `names`: what a model is called, and what is loaded."""
     file, step = folder / FILE, BATCHES_AT_ONCE * asked.batch_size
-    found = {name: _whole_steps(answers, step, len(rows)) for name, answers in _by_model(file, names).items()}
+    found = {name: json_lines.whole_steps(answers, step, len(rows)) for name, answers in _by_model(file, names).items()}
     json_lines.write(file, [answer for answers in found.values() for answer in answers])
     for place, (name, answers) in enumerate(found.items()):
         if len(answers) < len(rows):
@@ -59,11 +59,6 @@ def _by_model(file: Path, names: Mapping[str, str]) -> dict[str, list[Answer]]:
     for answer in json_lines.read(file):
         found[answer["model"]].append(answer)
     return found
-
-
-def _whole_steps(answers: list[Answer], step: int, count: int) -> list[Answer]:
-    """Without a last part that is not whole: each part has a seed of its own."""
-    return answers if len(answers) == count else answers[: len(answers) // step * step]
 
 
 def _ask(

@@ -46,11 +46,13 @@ def passages(configs: Sequence[DatasetConfig]) -> list[Row]:
 def write(writer: Talker, rows: Sequence[Row], folder: Path, batch_size: int) -> list[Row]:
     """Questions as `questions.read` gives them, about the passages for which the model wrote a good one.
 
-    What it wrote stands in questions.jsonl, one line a passage, good or not; a second call goes on behind the last."""
+    What it wrote stands in questions.jsonl, one line a passage, good or not; a second call goes on behind the
+    last whole batch."""
     file = folder / QUESTIONS
     folder.mkdir(parents=True, exist_ok=True)
-    written = json_lines.read(file)
-    json_lines.write(file, written)  # without half a line
+    # whole batches: what a model writes depends a little on what is written beside it
+    written = json_lines.whole_steps(json_lines.read(file), batch_size, len(rows))
+    json_lines.write(file, written)
     for start in range(len(written), len(rows), batch_size):
         some = rows[start : start + batch_size]
         replies = generate(

@@ -117,7 +117,7 @@ def sample(
     """Every problem with its judged answers, in order; written to answers.jsonl a few batches at a time."""
     file = Path(config.output_dir, ANSWERS)
     step = max(1, BATCHES_AT_ONCE * config.batch_size // config.samples)
-    answered = json_lines.whole_steps(file, step)
+    answered = json_lines.whole_steps(json_lines.read(file), step, len(problems))
     json_lines.write(file, answered)
     for start in range(len(answered), len(problems), step):
         some = problems[start : start + step]

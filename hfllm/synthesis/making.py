@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from hfllm.chat.sampling import Sampling
 from hfllm.errors import UserMistake
 from hfllm.generate import generate
 from hfllm.synthesis import talking
-from hfllm.synthesis.config import SynthesisConfig
+from hfllm.synthesis.config import SynthesisConfig, key_of
 from hfllm.synthesis.dialogue import Draft, Message, Reply, Seed, Talk, dialogue, pick
 from hfllm.synthesis.endpoint import Endpoint, Pace
 
@@ -52,7 +51,7 @@ def make(config: SynthesisConfig) -> list[Row]:
         batches = writer(config)(missing, lambda number: talk(config, seed_of(number)))
         with file.open("a", encoding="utf-8") as out:
             for batch in batches:
-                rows = [row(number, seed_of(number), came) for number, came in batch]
+                rows = [row(number, seed_of(number), came) for number, came in batch if number not in made]
                 out.writelines(map(json_lines.line, rows))
                 out.flush()
                 made |= {one["number"]: one for one in rows}
@@ -76,8 +75,7 @@ def digest(config: SynthesisConfig) -> str:
 
 def earlier(file: Path) -> dict[int, Row]:
     """What earlier runs made, without a last line that was cut off."""
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
-    return {one["number"]: one for one in map(json.loads, lines)}
+    return {one["number"]: one for one in json_lines.read(file)}
 
 
 def seeds(config: SynthesisConfig) -> Callable[[int], Seed]:
@@ -103,18 +101,17 @@ def row(number: int, seed: Seed, came: Draft | str) -> Row:
 
 
 def writer(config: SynthesisConfig) -> Writer:
-    """The side that writes; given the numbers of conversations, it gives them in batches, as they are finished."""
+    """The side that writes; given numbers of conversations, it gives them, and those drawn with them, as they come."""
     return from_endpoint(config) if config.endpoint else from_model(config)
 
 
 def from_endpoint(config: SynthesisConfig) -> Writer:
-    key = os.environ[config.api_key_variable] if config.api_key_variable else None
     options = {"temperature": config.temperature, "max_tokens": config.max_new_tokens}
     options |= {"top_p": config.top_p} if config.top_p is not None else {}
     endpoint = Endpoint(
         str(config.endpoint),
         str(config.model),
-        key,
+        key_of(config.api_key_variable),
         Pace(config.requests_per_minute),
         options,
         config.retries,
@@ -137,13 +134,20 @@ def from_model(config: SynthesisConfig) -> Writer:
     talker = load(name, base=False)
 
     def batches(numbers: list[int], talk_of: TalkOf) -> Iterator[list[tuple[int, Draft | str]]]:
-        for start in range(0, len(numbers), config.batch_size):
-            batch = numbers[start : start + config.batch_size]
-            rng = random.Random(f"{config.seed}/{batch[0]}")  # the same whether the run was cut off before it or not
+        for batch in whole_batches(numbers, config.batch_size, config.rows):
+            rng = random.Random(f"{config.seed}/{batch[0]}")
             drafts = talking.in_step([talk_of(number) for number in batch], partial(ask, config, talker, rng))
             yield list(zip(batch, drafts, strict=True))
 
     return batches
+
+
+def whole_batches(numbers: list[int], size: int, rows: int) -> list[list[int]]:
+    """Those that hold one of the numbers: whole_batches([3], size=2, rows=5) == [[2, 3]]
+
+    A run that was cut off inside a batch draws all of it again, or what is missing would be other than without that."""
+    starts = sorted({number // size * size for number in numbers})
+    return [list(range(start, min(start + size, rows))) for start in starts]
 
 
 def ask(config: SynthesisConfig, talker: Talker, rng: random.Random, prompts: list[list[Message]]) -> list[Reply]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hfllm import json_lines
 from hfllm.errors import UserMistake
 
 Row = dict[str, Any]
@@ -80,9 +81,6 @@ def complete(file: Path, proposals: list[Row]) -> Review:
     if new or not file.exists():
         review.records |= {one["id"]: one for one in new}
         rows = [HEADER | {"reviewed_by": None if new else review.reviewed_by}, *review.records.values()]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_name(file.name + ".part")
-        temporary.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        temporary.replace(file)
+        json_lines.write(file, rows)
         review.reviewed_by = None
     return review
