@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +67,7 @@ def check(files: Sequence[Path], overrides: Sequence[str] = ()) -> tuple[list[Re
     for read in recipes:
         problems[read.path] += _dead_paths(read, outputs)
         problems[read.path] += _same_output(read, recipes)
-        problems[read.path] += _refused_by_stage(read, {_root(problem.key) for problem in problems[read.path]})
+        problems[read.path] += _refused_by_stage(read, {recipe.root(problem.key) for problem in problems[read.path]})
         problems[read.path] += [] if problems[read.path] else _wrong_columns(read)
     return recipes, {file: sorted(found, key=_place) for file, found in problems.items() if found}
 
@@ -115,18 +114,9 @@ def _wrong_columns(one: Recipe) -> list[Problem]:
     return problems
 
 
-def _root(key: str) -> str:
-    """_root("tasks[0].name") == "tasks" """
-    return re.split(r"[.\[]", key.removeprefix("--"), maxsplit=1)[0]
-
-
 def _refused_by_stage(one: Recipe, wrong: set[str]) -> list[Problem]:
-    """What the stage says of its recipe's values, such as a reward that there is not: its CHECK yields it.
-
-    `wrong`: the keys whose values have another mistake already."""
-    check = vars(keys.module_of_stage(one.stage)).get("CHECK")
-    values = {key: value for key, value in one.values.items() if key not in wrong}  # one complaint a key is enough
-    return [Problem(one.lines.get(key), key, message) for key, message in check(values)] if check else []
+    """What the stage's CHECK says, without the keys whose values have another mistake already: one a key is enough."""
+    return [problem for problem in recipe.refused_by_stage(one) if problem.key not in wrong]
 
 
 def _place(problem: Problem) -> float:

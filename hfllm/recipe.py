@@ -82,6 +82,21 @@ def read(path: Path, overrides: Sequence[str] = (), stage: str | None = None) ->
     return one
 
 
+def refused_by_stage(recipe: Recipe) -> list[Problem]:
+    """What the stage says of its recipe's values, such as a reward that there is not: its CHECK yields it.
+
+    It is asked about values that could be read."""
+    check = vars(keys.module_of_stage(recipe.stage)).get("CHECK")
+    unread = {root(problem.key) for problem in recipe.problems}
+    values = {key: value for key, value in recipe.values.items() if key not in unread}
+    return [Problem(recipe.lines.get(key), key, message) for key, message in check(values)] if check else []
+
+
+def root(key: str) -> str:
+    """root("tasks[0].name") == "tasks" """
+    return re.split(r"[.\[]", key.removeprefix("--"), maxsplit=1)[0]
+
+
 def report(path: Path, problems: Sequence[Problem]) -> str:
     """The problems of one recipe as lines for a terminal, aligned."""
     parts = [(f"line {problem.line}" if problem.line else "", problem.key, problem.message) for problem in problems]
@@ -141,6 +156,8 @@ def _run(main: Callable[..., dict[str, Any]], module: str, words: list[str]) -> 
         if processes.is_first():
             print(f"{recipe.output_dir} is up to date: nothing to do (--fresh runs it again)")
         return 0
+    if refused := refused_by_stage(recipe):  # before a folder is made, and a receipt in it holds the recipe's values
+        raise UserMistake(report(recipe.path, refused))
     with receipt.writing(recipe, fresh=fresh) as record:
         record(main(**arguments(main, recipe)))
     return 0

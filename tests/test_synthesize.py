@@ -162,6 +162,17 @@ def fails(status: int, content: Any = b"", **headers: str) -> Failure:
     return lambda handler: handler.answer(status, content, **headers)
 
 
+def breaks_off(status: int) -> Failure:
+    def failure(handler: Handler) -> None:
+        handler.send_response(status)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.wfile.write(b'{"error": ')
+        handler.close_connection = True
+
+    return failure
+
+
 def hangs_up(handler: Handler) -> None:
     handler.close_connection = True
     handler.connection.close()
@@ -175,7 +186,7 @@ def dawdles(handler: Handler) -> None:
 @pytest.mark.parametrize(
     "failure",
     [
-        *(fails(500), fails(503, b"<html>"), fails(429), hangs_up, dawdles),
+        *(fails(500), fails(503, b"<html>"), fails(429), breaks_off(500), breaks_off(200), hangs_up, dawdles),
         *(fails(200, b'{"choices": ['), fails(200, {"error": "busy"}), fails(200, {"choices": []}), fails(200, b"[1]")),
         *(fails(200, {"choices": [{"message": {"content": ["no text"]}}]}), fails(200, b"\xff\xfe")),
     ],
@@ -210,6 +221,25 @@ def test_what_does_not_pass_ends_the_run_and_names_no_key(server: Server) -> Non
     assert KEY not in repr(asking(server))
 
 
+def test_what_was_broken_off_is_judged_by_its_status(server: Server) -> None:
+    with pytest.raises(endpoint.RefusedError, match=r"^400 Bad Request$"):
+        asking(server, breaks_off(400)).ask(HELLO)
+    assert len(server.asked) == 1
+
+
+def test_a_key_may_end_in_a_line_break(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", f"{KEY}\r\n")
+    synthesize.main(config(server, tmp_path))
+    assert {one["key"] for one in server.asked} == {f"Bearer {KEY}"}
+
+
+def test_half_a_character_is_replaced(server: Server, tmp_path: Path) -> None:
+    server.model = lambda messages: f"{talkative(messages)} \ud83d and \U0001f30b"
+    synthesize.main(config(server, tmp_path, turns=1))
+    texts = [message["content"] for row in lines(tmp_path / "made" / "train.jsonl") for message in row["messages"]]
+    assert all("\ufffd" in text and "\U0001f30b" in text for text in texts)
+
+
 def test_a_refused_conversation_is_left_out_and_not_asked_again(server: Server, tmp_path: Path) -> None:
     server.refuses = "bread"
     settings = config(server, tmp_path)
@@ -229,7 +259,7 @@ def test_a_run_that_was_cut_off_asks_for_nothing_twice(server: Server, tmp_path:
         synthesize.main(settings)
     file = making.made_file(settings)
     assert len(lines(file)) == 2
-    file.write_text(file.read_text() + '{"number": 2, "mess')  # killed in the middle of a line
+    file.write_bytes(file.read_bytes() + b'{"number": 2, "source": "caf\xc3')  # killed in the middle of a letter
     server.asked.clear()
     numbers = synthesize.main(settings)
     assert len(server.asked) == 4 * 4
@@ -407,9 +437,18 @@ def test_a_model_that_is_here_makes_them_in_batches(tmp_path: Path) -> None:
     whole = file.read_bytes()
     assert [row["number"] for row in made] == [0, 1, 2, 3, 4]
     assert all(row["requests"] >= 1 and row["input_tokens"] > 0 < row["output_tokens"] for row in made)
-    file.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]) + b'{"number": 2')
-    assert making.make(settings) == made
-    assert file.read_bytes() == whole
+    for cut in (2, 3):  # behind a batch, and in the middle of one
+        file.write_bytes(b"".join(whole.splitlines(keepends=True)[:cut]) + b'{"number": 2')
+        assert making.make(settings) == made
+        assert file.read_bytes() == whole
+    settings.rows = 6
+    assert making.make(settings)[:5] == made  # the last batch is drawn again, and what was there stays
+    assert file.read_bytes().startswith(whole)
+
+
+def test_batches_are_the_same_whichever_of_their_rows_are_missing() -> None:
+    assert making.whole_batches([0, 1, 2, 3, 4], size=2, rows=5) == [[0, 1], [2, 3], [4]]
+    assert making.whole_batches([1, 4], size=2, rows=6) == [[0, 1], [4, 5]]
 
 
 @pytest.mark.parametrize(
@@ -422,6 +461,8 @@ def test_a_model_that_is_here_makes_them_in_batches(tmp_path: Path) -> None:
         ({"api_key_variable": "NOT_THERE"}, "the environment has no NOT_THERE"),
         ({"topics": []}, "about what"),
         ({"rows": 0}, "rows: 0 is too few"),
+        ({"retries": -1}, "retries: -1 is too few, write 0 or more"),
+        ({"api_key_variable": "sk-live-123"}, "api_key_variable: is no name"),
         ({"requests_per_minute": 0}, "must be above 0"),
         ({"review": "required"}, "review_file: reviews/mine.jsonl"),
     ],

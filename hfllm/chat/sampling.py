@@ -6,7 +6,7 @@ Reads a loaded `transformers` model and token ids; gives one Step a token. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,13 +49,16 @@ class Step:
 
 def check_options(values: dict[str, float | None]) -> None:
     """Raise one UserMistake for all values out of range; keys as the user wrote them, such as --top-k or /seed."""
-    wrong = []
+    if wrong := [f"{name} {message}" for name, message in out_of_range(values)]:
+        raise UserMistake("\n".join(wrong))
+
+
+def out_of_range(values: Mapping[str, float | None]) -> Iterator[tuple[str, str]]:
+    """list(out_of_range({"top_p": 2.0})) == [("top_p", "2.0: must be above 0 and at most 1")]"""
     for name, value in values.items():
         good, rule = RULES[name.lstrip("-/").replace("-", "_")]
         if value is not None and not good(value):
-            wrong.append(f"{name} {value}: must be {rule}")
-    if wrong:
-        raise UserMistake("\n".join(wrong))
+            yield name, f"{value}: must be {rule}"
 
 
 def distribution(logits: Tensor, sampling: Sampling) -> Tensor:

@@ -6,10 +6,11 @@ A known question is answered in the model's own words: a reference it would not 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hfllm import knowledge
 from hfllm.probing.questions import wordings
 
 Row = dict[str, Any]
@@ -40,6 +41,20 @@ class LessonConfig:
         default_factory=list,
         metadata={"help": "Further wordings of each question, known or not: ['Tell me: {question}']"},
     )
+
+
+def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and message of what is wrong with a recipe's values; a key that is not there has its default."""
+    unknown_to, known_from = (values.get(key, getattr(LessonConfig, key)) for key in ("unknown_to", "known_from"))
+    if not 0 <= unknown_to < known_from <= 1:
+        yield "unknown_to", f"{unknown_to} must be below known_from: {known_from}, both from 0 to 1"
+    if (values.get("known_per_unknown") or 0) < 0:
+        yield "known_per_unknown", f"{values['known_per_unknown']} is below 0"
+    refusals = values.get("refusals", REFUSALS)
+    silent = [text for text in refusals if not knowledge.refuses(text)]
+    if silent or not refusals:
+        wrong = "; ".join(map(repr, silent)) or "none given"
+        yield "refusals", f"no refusal to the ears of hfllm/knowledge.py, which judges by them: {wrong}"
 
 
 def kind(probed: Row, config: LessonConfig) -> str:

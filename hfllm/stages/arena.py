@@ -14,17 +14,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hfllm import models, named, recipe, threads
+from hfllm import limits, models, named, recipe, threads, whole_file
 from hfllm.battles import answers, fights, judges, prompts, table
 from hfllm.chat.model import is_base, load_tokenizer
 from hfllm.chat.sampling import check_options
 from hfllm.data import DatasetConfig
-from hfllm.errors import UserMistake
+from hfllm.errors import UserMistake, refuse
 from hfllm.mistakes import near
 from hfllm.tasks import TaskConfig
 
 SCORE_OF_TASK = "the task's score"
-AT_LEAST_ONE = ("batch_size", "judge_max_new_tokens", "max_new_tokens")
+AT_LEAST_ONE = ("batch_size", "judge_max_new_tokens")
 
 
 @dataclass
@@ -94,13 +94,25 @@ def main(config: ArenaConfig) -> dict[str, Any]:
 
 def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Key and message of what is wrong with a recipe's values."""
+    yield from limits.of_drawing(values)
+    yield from limits.too_small(values, dict.fromkeys(AT_LEAST_ONE, 1))
+    yield from ((key, f"{values[key]} is below 0") for key in ("bootstrap", "tie_margin") if values.get(key, 0) < 0)
     yield from named.problems(dict(values))
-    names, judge = values.get("models") or [], values.get("judge")
+    yield from _who_fights(values)
+    yield from _who_judges(values)
+
+
+def _who_fights(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    names = values.get("models") or []
     twice = sorted({name for name in names if names.count(name) > 1})
     if "models" in values and (len(names) < 2 or twice):
         yield "models", f"{twice[0]} is there twice" if twice else "a battle needs two models or more"
     if values.get("anchor") is not None and values["anchor"] not in names:
         yield "anchor", f"{values['anchor']} is none of the models{near(values['anchor'], [*names])}"
+
+
+def _who_judges(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    judge = values.get("judge")
     if not values.get("datasets") and not values.get("tasks"):
         yield "datasets", "the recipe needs prompts:  datasets: [{path: mine.jsonl}]  or  tasks: [{name: gsm8k}]"
     elif judge is None and values.get("datasets"):
@@ -114,14 +126,8 @@ def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def check(config: ArenaConfig) -> None:
     """Raises `UserMistake` for what can be seen wrong without loading anything."""
-    check_options({key: getattr(config, key) for key in ("temperature", "top_p", "max_new_tokens", "seed")})
-    found = [f"{key}: {message}" for key, message in mistakes(asdict(config))]
-    found += [f"{key}: {getattr(config, key)} is too few, write 1 or more" for key in AT_LEAST_ONE
-              if getattr(config, key) < 1]  # fmt: skip
-    found += [f"{key}: {getattr(config, key)} is below 0" for key in ("bootstrap", "tie_margin")
-              if getattr(config, key) < 0]  # fmt: skip
-    if found:
-        raise UserMistake("\n".join(found))
+    check_options({key: getattr(config, key) for key in limits.DRAWING})
+    refuse(mistakes(asdict(config)))
 
 
 def asked(config: ArenaConfig) -> list[dict[str, Any]]:
@@ -144,9 +150,7 @@ def told(some: Sequence[answers.Answer]) -> dict[str, float]:
 def write(folder: Path, rated: dict[str, Any], page: str) -> None:
     """ratings.json and arena.md, each whole or not at all."""
     for name, text in ((table.RATINGS, json.dumps(rated, indent=2, ensure_ascii=False) + "\n"), (table.PAGE, page)):
-        temporary = folder / f"{name}.part"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(folder / name)
+        whole_file.write(folder / name, text)
 
 
 def numbers(rated: dict[str, Any], count: int) -> dict[str, Any]:

@@ -12,20 +12,20 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from hfllm import json_lines, models, named, progress, recipe, threads
+from hfllm import json_lines, limits, models, named, progress, recipe, threads, whole_file
 from hfllm.chat.model import load
-from hfllm.chat.sampling import check_options
-from hfllm.errors import UserMistake
+from hfllm.errors import UserMistake, refuse
 from hfllm.evaluating import harness, measures, tables
 from hfllm.evaluating.answering import PLACE, Speaker
 from hfllm.evaluating.measures import Drawing, Measure
 from hfllm.tasks import TaskConfig
 
+ASKED = ("tasks", "probes", "lm_eval")
 BATCHES_AT_ONCE = 4  # asked before they are written down: rows of like length together, less lost by a crash
 
 Row = dict[str, Any]
@@ -78,8 +78,6 @@ def main(config: EvaluateConfig) -> dict[str, Any]:
     """Ask every model everything; returns the means, as {model: {measure: {group: {metric: value}}}}."""
     names = check(config)
     asked = measures.of_recipe(config.tasks, config.probes, config.multiple_choice == "likelihood")
-    if not asked and not config.lm_eval:
-        raise UserMistake("stage evaluate: the recipe asks nothing; write  tasks:  probes:  or  lm_eval:")
 
     from transformers.utils import logging
 
@@ -93,23 +91,45 @@ def main(config: EvaluateConfig) -> dict[str, Any]:
 
 def check(config: EvaluateConfig) -> list[str]:
     """The models; raises `UserMistake` for what can be seen wrong without loading anything."""
-    check_options({key: getattr(config, key) for key in ("temperature", "top_p", "max_new_tokens", "seed")})
-    if bool(config.models) == bool(config.model_name_or_path):
-        raise UserMistake("stage evaluate: the recipe needs  models:  or  model_name_or_path:  and not both")
-    for key, least in (("samples", 0), ("batch_size", 1)):
-        if getattr(config, key) < least:
-            raise UserMistake(f"{key}: {getattr(config, key)} is too few, write {least} or more")
-    if config.samples > 1 and config.temperature == 0:
-        raise UserMistake("temperature: 0 gives the same answer each time; write  samples: 0  or for instance 0.7")
-    if PLACE not in config.base_prompt:
-        raise UserMistake(f"base_prompt: has no {PLACE}, where the question goes")
-    if found := [message for _, message in named.problems(asdict(config))]:
-        raise UserMistake("\n".join(found))
+    refuse(mistakes(asdict(config)))
     harness.check(config.lm_eval)
     names = [models.find_model(name) for name in config.models or [str(config.model_name_or_path)]]
     if len({slug(name) for name in names}) < len(names):
         raise UserMistake("models: one of them stands there twice; remove it")
     return names
+
+
+def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and message of what is wrong with a recipe's values."""
+    yield from limits.of_drawing(values)
+    yield from limits.too_small(values, {"samples": 0, "batch_size": 1})
+    if bool(values.get("models")) == bool(values.get("model_name_or_path")):
+        yield "models", "the recipe needs  models:  or  model_name_or_path:  and not both"
+    if values.get("samples", 0) > 1 and values.get("temperature") == 0:
+        yield "temperature", "0 gives the same answer each time; write  samples: 0  or for instance 0.7"
+    if PLACE not in values.get("base_prompt", PLACE):
+        yield "base_prompt", f"has no {PLACE}, where the question goes"
+    if not any(values.get(key) for key in ASKED):
+        yield "tasks", "the recipe asks nothing; write  tasks:  probes:  or  lm_eval:"
+    yield from named.problems(dict(values))
+    yield from one_file_twice(values)
+
+
+def one_file_twice(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What would read the answers to another measure as its own: lm_eval: [old/arc.yaml, new/arc.yaml]"""
+    try:
+        task_names = measures.task_names([TaskConfig(**entry) for entry in values.get("tasks") or []])
+    except UserMistake as mistake:
+        yield "tasks", str(mistake).removeprefix("tasks: ")
+        return
+    found: dict[str, str] = {}
+    probe_names = [name.removesuffix(".py").rpartition("/")[2] for name in values.get("probes") or {}]
+    lm_eval_names = [lm_eval_name(task) for task in values.get("lm_eval") or []]
+    for key, names in (("tasks", task_names), ("probes", probe_names), ("lm_eval", lm_eval_names)):
+        for name in names:
+            if other := found.get(slug(name)):
+                yield key, f"{other!r} and {name!r} would share the file answers/MODEL/{slug(name)}; rename one of them"
+            found[slug(name)] = name
 
 
 class Evaluation:
@@ -140,7 +160,7 @@ class Evaluation:
         """A line for each question, written down a few batches at a time."""
         file = self.file_of(name, measure.name)
         step = max(1, BATCHES_AT_ONCE * self.config.batch_size // measure.answers_of_a_row(self.drawing))
-        lines = whole_steps(file, step, len(measure.rows))
+        lines = json_lines.whole_steps(json_lines.read(file), step, len(measure.rows))
         json_lines.write(file, lines)
         self.done += len(lines)
         while len(lines) < len(measure.rows):
@@ -165,7 +185,7 @@ class Evaluation:
             shots=self.config.lm_eval_shots,
             batch_size=self.config.batch_size,
         )
-        write(file, json.dumps({"lines": lines, "others": others}, ensure_ascii=False))
+        whole_file.write(file, json.dumps({"lines": lines, "others": others}, ensure_ascii=False))
         return {"lines": lines, "others": others}
 
     def write(self, names: Sequence[str]) -> dict[str, Any]:
@@ -184,10 +204,10 @@ class Evaluation:
             if all(by_model.values())
             for sample in tables.chosen_samples(by_model)
         ]
-        write(folder / "results.json", json.dumps({"models": names, "results": found}, indent=1) + "\n")
-        write(folder / "results.md", tables.results(found, names))
+        whole_file.write(folder / "results.json", json.dumps({"models": names, "results": found}, indent=1) + "\n")
+        whole_file.write(folder / "results.md", tables.results(found, names))
         json_lines.write(folder / "samples.jsonl", shown)
-        write(folder / "samples.md", tables.samples(shown, names))
+        whole_file.write(folder / "samples.md", tables.samples(shown, names))
         return means(found)
 
     def file_of(self, name: str, measure: str) -> Path:
@@ -214,21 +234,7 @@ def lm_eval_name(task: str) -> str:
     return f"lm-eval {Path(task).stem if task.endswith('.yaml') else task}"
 
 
-def whole_steps(file: Path, step: int, rows: int) -> list[Row]:
-    """What an earlier, cut-off call wrote, without a part that is not whole: each part has a seed of its own."""
-    lines = json_lines.read(file)
-    return lines if len(lines) == rows else lines[: len(lines) // step * step]
-
-
-def write(file: Path, text: str) -> None:
-    """Whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(file)
-
-
-CHECK = named.problems  # asked by `hfllm check`
+CHECK = mistakes  # asked by `hfllm check`
 
 if __name__ == "__main__":
     recipe.run(main)

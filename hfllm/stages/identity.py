@@ -12,12 +12,13 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hfllm import json_lines, recipe
-from hfllm.errors import UserMistake
+from hfllm import json_lines, limits, recipe
+from hfllm.errors import refuse
 from hfllm.identity.facts import LANGUAGES, Facts
 from hfllm.identity.writing import Row, test_rows, training_row
 from hfllm.mistakes import near
@@ -67,23 +68,31 @@ def main(config: IdentityConfig) -> dict[str, Any]:
 
 def facts_of(config: IdentityConfig) -> Facts:
     """The facts of the recipe. Raises one `UserMistake` for all that is wrong with them."""
-    wrong = [f"{key}: is empty" for key in ("name", "maker") if not getattr(config, key).strip()]
-    wrong += [
-        f"languages: {code!r} is none of {', '.join(LANGUAGES)}{near(code, list(LANGUAGES))}"
-        for code in config.languages
-        if code not in LANGUAGES
-    ]
-    wrong += [] if config.languages else ["languages: write at least one, such as  [en]"]
-    wrong += [] if config.rows > 0 else [f"rows: {config.rows} is too few, write 1 or more"]
-    wrong += ["is_not: the model's own name is among them"] if config.name in config.is_not else []
-    date = DATE.fullmatch(config.date) if config.date else None
-    if config.date and not (date and 1 <= int(date[2]) <= 12):
-        wrong.append(f"date: {config.date!r} is no year and month; write for instance  date: 2026-06")
-    if wrong:
-        raise UserMistake("\n".join(wrong))
-    month = (int(date[1]), int(date[2])) if date else None
+    refuse(mistakes(asdict(config)))
+    month = month_of(config.date) if config.date else None
     languages, is_not = tuple(config.languages), tuple(config.is_not)
     return Facts(config.name, config.maker, config.version, month, languages, is_not)
+
+
+def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and message of what is wrong with a recipe's values."""
+    yield from ((key, "is empty") for key in ("name", "maker") if key in values and not values[key].strip())
+    yield from limits.too_small(values, {"rows": 1})
+    for code in values.get("languages", []):
+        if code not in LANGUAGES:
+            yield "languages", f"{code!r} is none of {', '.join(LANGUAGES)}{near(code, list(LANGUAGES))}"
+    if values.get("languages") == []:
+        yield "languages", "write at least one, such as  [en]"
+    if values.get("name") in values.get("is_not", []):
+        yield "is_not", "the model's own name is among them"
+    if (date := values.get("date")) and month_of(date) is None:
+        yield "date", f"{date!r} is no year and month; write for instance  date: 2026-06"
+
+
+def month_of(text: str) -> tuple[int, int] | None:
+    """month_of("2026-06") == (2026, 6); None for what is no year and month."""
+    date = DATE.fullmatch(text)
+    return (int(date[1]), int(date[2])) if date and 1 <= int(date[2]) <= 12 else None
 
 
 def counts(rows: list[Row]) -> dict[str, Any]:
@@ -95,6 +104,9 @@ def counts(rows: list[Row]) -> dict[str, Any]:
         "told_by_system_message": sum(row["system"] in ("own", "other") for row in rows),
         **{code: {kind: by_kind[code, kind] for lang, kind in sorted(by_kind) if lang == code} for code in languages},
     }
+
+
+CHECK = mistakes  # asked by `hfllm check`
 
 
 if __name__ == "__main__":

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hfllm import json_lines, knowledge, models, progress, recipe, threads
+from hfllm import json_lines, knowledge, limits, models, progress, recipe, threads
+from hfllm.answers import after_thinking
 from hfllm.chat.model import is_base, load, load_tokenizer
-from hfllm.chat.sampling import Sampling, check_options
+from hfllm.chat.sampling import Sampling
 from hfllm.data import DatasetConfig
-from hfllm.errors import UserMistake
+from hfllm.errors import UserMistake, refuse
 from hfllm.generate import Answer, generate
 from hfllm.probing import lessons, questions, table, writing
 from hfllm.probing.lessons import LessonConfig
@@ -104,29 +105,24 @@ def main(config: ProbeConfig, lesson: LessonConfig) -> dict[str, Any]:
 
 
 def check(config: ProbeConfig, lesson: LessonConfig) -> None:
-    """What can be seen wrong without loading anything."""
-    check_options({key: getattr(config, key) for key in ("temperature", "top_p", "max_new_tokens", "seed")})
-    if not config.datasets:
-        raise UserMistake("stage probe: the recipe needs questions:  datasets: [{path: mine.jsonl}]")
-    for key in ("samples", "batch_size"):
-        if getattr(config, key) < 1:
-            raise UserMistake(f"{key}: {getattr(config, key)} is too few, write 1 or more")
-    if config.temperature == 0 and config.samples > 1:
-        raise UserMistake("temperature: 0 gives the same reply each time; write  samples: 1  or for instance 0.7")
-    if config.question_model and config.templates:
-        raise UserMistake("templates: and question_model: are two ways to make questions; remove one")
-    if config.fuzzy is not None and not 0 < config.fuzzy <= 1:
-        raise UserMistake(f"fuzzy: {config.fuzzy} must be above 0 and at most 1, such as 0.8")
-    if not 0 <= lesson.unknown_to < lesson.known_from <= 1:
-        raise UserMistake(
-            f"unknown_to: {lesson.unknown_to} must be below known_from: {lesson.known_from}, both from 0 to 1"
-        )
-    if lesson.known_per_unknown is not None and lesson.known_per_unknown < 0:
-        raise UserMistake(f"known_per_unknown: {lesson.known_per_unknown} is below 0")
-    silent = [text for text in lesson.refusals if not knowledge.refuses(text)]
-    if silent or not lesson.refusals:
-        wrong = "; ".join(map(repr, silent)) or "none given"
-        raise UserMistake(f"refusals: no refusal to the ears of hfllm/knowledge.py, which judges by them: {wrong}")
+    """Raises `UserMistake` for what can be seen wrong without loading anything."""
+    refuse(mistakes(asdict(config) | asdict(lesson)))
+
+
+def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and message of what is wrong with a recipe's values."""
+    yield from limits.of_drawing(values)
+    yield from limits.too_small(values, {"samples": 1, "batch_size": 1})
+    yield from lessons.mistakes(values)
+    if not values.get("datasets"):
+        yield "datasets", "the recipe needs questions:  datasets: [{path: mine.jsonl}]"
+    temperature, samples = (values.get(key, getattr(ProbeConfig, key)) for key in ("temperature", "samples"))
+    if temperature == 0 and samples > 1:
+        yield "temperature", "0 gives the same reply each time; write  samples: 1  or for instance 0.7"
+    if values.get("question_model") and values.get("templates"):
+        yield "templates", "templates and question_model are two ways to make questions; remove one"
+    if (fuzzy := values.get("fuzzy")) is not None and not 0 < fuzzy <= 1:
+        yield "fuzzy", f"{fuzzy} must be above 0 and at most 1, such as 0.8"
 
 
 def check_columns(config: ProbeConfig, lesson: LessonConfig, rows: list[Row]) -> None:
@@ -143,7 +139,7 @@ def ask(config: ProbeConfig, talker: Talker, judge: Talker | None, asked: list[R
     """Every question with its judged replies, in order; written to answers.jsonl a few batches at a time."""
     file = Path(config.output_dir, ANSWERS)
     step = max(1, BATCHES_AT_ONCE * config.batch_size // config.samples)
-    answered = json_lines.whole_steps(file, step)
+    answered = json_lines.whole_steps(json_lines.read(file), step, len(asked))
     json_lines.write(file, answered)
     for start in range(len(answered), len(asked), step):
         some = asked[start : start + step]
@@ -194,9 +190,19 @@ def second_look(probed: list[Row], judge: Talker, batch_size: int) -> list[Row]:
         max_new_tokens=knowledge.JUDGE_TOKENS,
         batch_size=batch_size,
     )
+    if verdicts and all(out_of_room(said.text) for said in verdicts):
+        raise UserMistake(
+            f"judge_model: it thinks first, and {knowledge.JUDGE_TOKENS} tokens are too few for that: not one of "
+            f"{len(verdicts)} replies came to a yes or no.\n  Name a model that answers at once, or remove judge_model"
+        )
     for (_, reply), said in zip(doubtful, verdicts, strict=True):
         reply["verdict"] = "right" if knowledge.says_yes(said.text) else "wrong"
     return [counted(row) for row in probed]
+
+
+def out_of_room(text: str) -> bool:
+    """out_of_room("<think>Let me see") and not out_of_room("<think></think>No.")"""
+    return text.lstrip().startswith("<think>") and not after_thinking(text).strip()
 
 
 def numbers(answered: list[Row], found: Row, rows: list[Row], lesson: LessonConfig) -> dict[str, Any]:
@@ -218,6 +224,9 @@ def shares(row: Row) -> Row:
 def seed_of(config: ProbeConfig, start: int) -> int:
     """Other replies to each part of the questions, and for each `seed`."""
     return random.Random(f"{config.seed}/{start}").getrandbits(62)
+
+
+CHECK = mistakes  # asked by `hfllm check`
 
 
 if __name__ == "__main__":

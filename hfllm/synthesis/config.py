@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from hfllm.chat.sampling import check_options
+from hfllm import limits
 from hfllm.data import DatasetConfig
-from hfllm.errors import UserMistake
+from hfllm.errors import refuse
+
+AT_LEAST_ONE = ("rows", "turns", "batch_size", "document_characters")
+VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+NO_VARIABLE = (  # without the value, which may be the key itself
+    "is no name of an environment variable in capitals, such as OPENAI_API_KEY; the key itself belongs there, and "
+    "never into a recipe, which is copied into receipts"
+)
+NO_ADDRESS = "is no address; write for instance  http://127.0.0.1:8000/v1"
 
 
 @dataclass
@@ -81,27 +92,55 @@ class SynthesisConfig:
 
 
 def check(config: SynthesisConfig) -> None:
-    """What can be seen wrong without loading or asking anything."""
-    check_options({key: getattr(config, key) for key in ("temperature", "top_p", "max_new_tokens", "seed")})
-    local, remote = config.model_name_or_path is not None, config.endpoint is not None
-    wrong = []
-    if local == remote:
-        wrong.append("who writes? give either  model_name_or_path:  or  endpoint:  and  model:")
-    if remote and not config.model:
-        wrong.append("endpoint: needs  model:  too, the name that the server knows")
-    if remote and not str(config.endpoint).startswith(("http://", "https://")):
-        wrong.append(f"endpoint: {config.endpoint!r} is no address; write for instance  http://127.0.0.1:8000/v1")
-    if config.api_key_variable and not os.environ.get(config.api_key_variable):
-        wrong.append(f"api_key_variable: the environment has no {config.api_key_variable}")
-    if not config.topics and not config.datasets:
-        wrong.append("about what? give  topics:  or  datasets:")
-    for key in ("rows", "turns", "batch_size", "document_characters"):
-        if getattr(config, key) < 1:
-            wrong.append(f"{key}: {getattr(config, key)} is too few, write 1 or more")
+    """Raises `UserMistake` for what can be seen wrong without loading or asking anything."""
+    refuse(mistakes(vars(config)))
+    refuse(_mistakes_of_environment(config.api_key_variable))
+
+
+def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Key and message of what is wrong with a recipe's values."""
+    yield from limits.of_drawing(values)
+    yield from limits.too_small(values, dict.fromkeys(AT_LEAST_ONE, 1) | {"retries": 0})
     for key in ("requests_per_minute", "timeout_seconds", "similarity"):
-        if (value := getattr(config, key)) is not None and value <= 0:
-            wrong.append(f"{key}: {value} must be above 0")
-    if config.review != "never" and not config.review_file:
-        wrong.append(f"review: {config.review} needs the file to correct:  review_file: reviews/mine.jsonl")
-    if wrong:
-        raise UserMistake("\n".join(wrong))
+        if (value := values.get(key)) is not None and value <= 0:
+            yield key, f"{value} must be above 0"
+    if (values.get("model_name_or_path") is None) == (values.get("endpoint") is None):
+        yield "model_name_or_path", "who writes? give either  model_name_or_path:  or  endpoint:  and  model:"
+    if values.get("endpoint") is not None:
+        yield from _mistakes_of_endpoint(values["endpoint"], values.get("model"))
+    if (variable := values.get("api_key_variable")) and not VARIABLE.fullmatch(variable):
+        yield "api_key_variable", NO_VARIABLE
+    if not values.get("topics") and not values.get("datasets"):
+        yield "topics", "about what? give  topics:  or  datasets:"
+    if (review := values.get("review", "never")) != "never" and not values.get("review_file"):
+        yield "review", f"{review} needs the file to correct:  review_file: reviews/mine.jsonl"
+
+
+def key_of(variable: str | None) -> str | None:
+    """The endpoint's key. Without the end of a line, which `export KEY=$(cat file)` may leave at it."""
+    return os.environ.get(variable, "").strip() or None if variable else None
+
+
+def _mistakes_of_endpoint(endpoint: str, model: str | None) -> Iterator[tuple[str, str]]:
+    """Without the address itself, which may hold a password: messages stand in logs, and recipes in receipts."""
+    if not model:
+        yield "endpoint", "needs  model:  too, the name that the server knows"
+    try:
+        address = urlsplit(endpoint)
+        host, _ = address.hostname, address.port  # a port that is no number raises, too: http://me:pass/word@host
+    except ValueError:
+        yield "endpoint", NO_ADDRESS
+        return
+    if address.scheme not in ("http", "https") or not host:
+        yield "endpoint", NO_ADDRESS
+    elif "@" in address.netloc:
+        yield "endpoint", "holds a name or password, and recipes are copied into receipts; use  api_key_variable:"
+
+
+def _mistakes_of_environment(variable: str | None) -> Iterator[tuple[str, str]]:
+    """Not a mistake of the recipe: where the stage is finished, its course goes on without the key."""
+    key = key_of(variable)
+    if variable and key is None:
+        yield "api_key_variable", f"the environment has no {variable}"
+    elif key and not (key.isascii() and key.isprintable()):
+        yield "api_key_variable", f"the value of {variable} has characters that no key has, such as a line break"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import re
 import time
 import urllib.error
 import urllib.request
@@ -30,6 +31,7 @@ FIRST_WAIT_SECONDS = 1.0  # before the second try; twice as long before each fur
 LONGEST_WAIT_SECONDS = 300.0
 AGAIN = {408, 409, 425, 429, 500, 502, 503, 504, 529}  # what the next try may not see
 HOPELESS = {401, 402, 403, 404, 405}  # what every conversation would meet
+SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, such as "\ud83d", which no file can hold
 SHOWN = 300  # characters of what a server says
 
 
@@ -126,7 +128,7 @@ class Endpoint:
 
     def _judge(self, error: urllib.error.HTTPError) -> str:
         """What the server says, when it is worth another try; raises otherwise."""
-        said = self._without_key(error.read()[: 4 * SHOWN].decode("utf-8", "replace"))[:SHOWN]
+        said = self._without_key(_body(error)[: 4 * SHOWN].decode("utf-8", "replace"))[:SHOWN]
         problem = f"{error.code} {error.reason}: {said}".strip(": ")
         if error.code in AGAIN:
             return problem
@@ -160,6 +162,14 @@ def retry_after(text: str | None) -> float | None:
     return max(0.0, (date.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
+def _body(error: urllib.error.HTTPError) -> bytes:
+    """What came with it; nothing when the connection broke in the middle."""
+    try:
+        return error.read()
+    except (OSError, http.client.HTTPException):
+        return b""
+
+
 def _reply(body: bytes) -> Reply:
     try:
         answer = json.loads(body)
@@ -170,4 +180,4 @@ def _reply(body: bytes) -> Reply:
         raise _BrokenAnswerError(f"no chat completion: {body[:SHOWN].decode('utf-8', 'replace')}") from None
     if not isinstance(text, str):
         raise _BrokenAnswerError(f"its content is no text: {text!r:.100}")
-    return Reply(text, choice.get("finish_reason") != "length", *tokens)
+    return Reply(SURROGATE.sub("\ufffd", text), choice.get("finish_reason") != "length", *tokens)
