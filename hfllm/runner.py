@@ -106,7 +106,8 @@ def _run_all(waiting: list[Step], shared: _Run, bars: Progress) -> int:
     with ThreadPoolExecutor(shared.jobs) as pool:
         while running or (waiting and not failed and not shared.signals):
             stop = failed or shared.signals
-            begin = [] if stop else _ready(waiting, running.values())[: shared.jobs - len(running)]
+            ready = [] if stop else _ready(waiting, running.values())
+            begin = (ready if shared.jobs == 1 else _most_waited_for(ready, waiting))[: shared.jobs - len(running)]
             beside = len(running) + len(begin)
             for step in begin:
                 waiting.remove(step)
@@ -121,6 +122,17 @@ def _ready(waiting: Sequence[Step], running: Iterable[Step]) -> list[Step]:
     """Those that read nothing of a step that is still to end."""
     unfinished = {step.recipe.path for step in (*waiting, *running)}
     return [step for step in waiting if not unfinished & {recipe.path for recipe in step.after}]
+
+
+def _most_waited_for(ready: Sequence[Step], waiting: Sequence[Step]) -> list[Step]:
+    """First those for which the longest row of others waits: whoever begins them last waits for that row alone."""
+    return sorted(ready, key=lambda step: -_waiting_behind(step, waiting))
+
+
+def _waiting_behind(step: Step, waiting: Sequence[Step]) -> int:
+    """How many steps, at most, wait for this one in a row."""
+    behind = [other for other in waiting if any(recipe.path == step.recipe.path for recipe in other.after)]
+    return max((1 + _waiting_behind(other, waiting) for other in behind), default=0)
 
 
 def _begin(step: Step, shared: _Run) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -338,6 +339,20 @@ def test_a_stage_that_cannot_be_started_is_told(monkeypatch, capsys):
     monkeypatch.setattr(runner.launch, "command", lambda *_: ["no/such/program"])
     assert run_stubs(steps, 1) == 126
     assert "cannot be started: [Errno 2] No such file or directory: 'no/such/program'" in capsys.readouterr().out
+
+
+def test_what_the_longest_row_waits_for_begins_first(monkeypatch, capsys):
+    first = {name: SMALL_WORLD.replace("a/world", f"a/{name}") for name in ("a", "b", "c")}
+    write(**{f"world_{name}": text for name, text in first.items()})
+    write(sft=sft("runs/a/sft", "org/m", "runs/a/c/conversations"), sft_more=sft("runs/a/more", "runs/a/sft"))
+    write(sft_b=sft("runs/a/sft-b", "org/m", "runs/a/b/conversations"))
+    recipes, problems = course.check(course.recipe_files(["a"]))
+    assert not problems
+    monkeypatch.setattr(runner.launch, "command", lambda *_: [sys.executable, "-c", "import time; time.sleep(0.2)"])
+    monkeypatch.setattr(runner, "_show_numbers", lambda *_: None)
+    assert run_stubs(course.plan(recipes), 2) == 0
+    begun = re.findall(r"^\[\d/6\] (\S+)", capsys.readouterr().out, flags=re.MULTILINE)
+    assert begun[:2] == ["world-c", "world-b"]  # two stages in a row wait for c, one for b, none for a
 
 
 def test_a_selection_of_nothing_is_told(capsys):
