@@ -267,11 +267,11 @@ def test_two_stages_run_at_a_time_and_a_third_when_what_it_reads_is_there(capsys
     write(world=SMALL_WORLD, world_two=SMALL_WORLD.replace("a/world", "a/two"), tokenizer=TOKENIZER)
     assert main(["run", "a", "--jobs", "2"]) == 0
     said = capsys.readouterr().out
-    begun = [said.index(f"\n[{number}/3] {name}") for number, name in enumerate(("world-two", "world", "tokenizer"), 1)]
+    begun = [said.index(f"\n[{number}/3] {name}") for number, name in enumerate(("world", "world-two", "tokenizer"), 1)]
     assert begun == sorted(begun)
-    ended = [said.index(f"\n  {name}: ", begun[0]) for name in ("world-two", "world")]
+    ended = [said.index(f"\n  {name}: ", begun[0]) for name in ("world", "world-two")]
     assert max(begun[:2]) < min(ended)
-    assert ended[1] < begun[2]
+    assert ended[0] < begun[2]
     assert Path("runs/a/two/run.json").exists()
     assert Path("runs/a/tokenizer/run.json").exists()
 
