@@ -72,12 +72,16 @@ def writing(recipe: Recipe, *, fresh: bool = False) -> Iterator[Callable[[dict[s
 
 
 def _write_around(recipe: Recipe, folder: Path, fresh: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    _make_ready(recipe, fresh)
+    moved = _make_ready(recipe, fresh)
     begun = time.monotonic()
     inputs = _inputs(recipe)
     _write_json(folder / STARTED, {"stage": recipe.stage, "values": recipe.values, "inputs": inputs})
     numbers: dict[str, Any] = {}
-    yield numbers.update
+    try:
+        yield numbers.update
+    except UserMistake:
+        _undo(folder, moved)
+        raise
     receipt = {
         "stage": recipe.stage,
         "recipe": str(recipe.path),
@@ -146,21 +150,38 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(item)
 
 
-def _make_ready(recipe: Recipe, fresh: bool) -> None:
-    """An empty folder, or the unfinished one of the same recipe; anything else of ours is moved aside."""
+def _make_ready(recipe: Recipe, fresh: bool) -> bool:
+    """An empty folder, or the unfinished one of the same recipe; whether something else of ours was moved aside."""
     folder = recipe.output_dir
     if folder.is_file():
         raise UserMistake(f"{recipe.path}: output_dir {folder} is a file; write the name of a folder")
+    aside = False
     if folder.exists() and any(folder.iterdir()):
         _refuse_foreign(folder, recipe)
-        if fresh or reason_to_run(recipe) != CUT_OFF:
+        aside = fresh or reason_to_run(recipe) != CUT_OFF
+        if aside:
             _move_aside(folder, recipe)
     folder.mkdir(parents=True, exist_ok=True)
+    return aside
+
+
+def _undo(folder: Path, moved: bool) -> None:
+    """After a mistake that was told before anything was written: what was there is put back."""
+    if [file.name for file in folder.iterdir()] != [STARTED]:
+        return
+    shutil.rmtree(folder)
+    previous = _previous(folder)
+    if moved and previous.exists():
+        previous.rename(folder)
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".previous")
 
 
 def _move_aside(folder: Path, recipe: Recipe) -> None:
     """One generation is kept: after a start that failed, the finished one before it."""
-    previous = folder.with_name(folder.name + ".previous")
+    previous = _previous(folder)
     if previous.exists():
         _refuse_foreign(previous, recipe)
         unwanted = folder if (previous / FINISHED).exists() and not (folder / FINISHED).exists() else previous

@@ -37,6 +37,30 @@ def crash(one: Recipe) -> None:
         raise ZeroDivisionError
 
 
+def test_a_mistake_told_before_anything_was_written_costs_no_finished_run():
+    run(recipe(seed=0))
+    with pytest.raises(UserMistake), receipt.writing(recipe(seed=1)):
+        raise UserMistake("there is no such column")
+    assert Path("runs/mine/model.txt").exists()
+    assert receipt.reason_to_run(recipe(seed=0)) is None
+    assert not Path("runs/mine.previous").exists()
+
+
+def test_what_was_written_before_a_mistake_is_kept():
+    run(recipe(seed=0))
+    with suppress(UserMistake), receipt.writing(recipe(seed=1)):
+        Path("runs/mine/answers.jsonl").write_text("{}\n")
+        raise UserMistake("none of the answers was right")
+    assert Path("runs/mine/answers.jsonl").exists()
+    assert Path("runs/mine.previous/model.txt").exists()
+
+
+def test_a_mistake_leaves_no_folder_where_there_was_none():
+    with pytest.raises(UserMistake), receipt.writing(recipe()):
+        raise UserMistake("there is no such column")
+    assert not Path("runs/mine").exists()
+
+
 def test_a_finished_run_is_up_to_date_until_a_key_changes():
     assert receipt.reason_to_run(recipe(seed=1)) == "not run yet"
     run(recipe(seed=1))
