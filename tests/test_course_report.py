@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -382,6 +383,9 @@ def test_the_verb_writes_beside_the_runs(course: Folder, monkeypatch: pytest.Mon
     assert capsys.readouterr().out == "wrote runs/tiny/report.html\n"
     assert (course.path / "report.html").read_text(encoding="utf-8") == page(runs.find([Path("runs/tiny")]))
     assert [one.name for one in course.path.iterdir() if "report" in one.name] == ["report.html"]
+    shutil.copytree("runs/tiny/sft", "runs/sft")
+    assert main(["report", "runs"]) == 0
+    assert "the runs in tiny:  hfllm report runs/tiny" in Path("runs/report.html").read_text(encoding="utf-8")
     assert main(["report", "runs/tiny/sft", "runs/tiny/grpo", "-o", "two.html"]) == 0
     assert "2 stages" in Path("two.html").read_text(encoding="utf-8")
 

@@ -67,6 +67,7 @@ def find(paths: Sequence[Path]) -> Course:
     reader = Reader()
     found: list[Run] = []
     folders = list(dict.fromkeys(folder for path in paths for folder in _run_folders(path)))
+    reader.notes += [f"the runs in {one.name}:  hfllm report {one}" for path in paths for one in _courses(path)]
     for folder in folders:
         if not (folder / receipt.FINISHED).exists():
             reader.notes.append(f"{folder.name} is not finished:  hfllm run  goes on with it")
@@ -88,11 +89,16 @@ def _run_folders(path: Path) -> list[Path]:
     if _is_run(path):
         return [path]
     inside = [one for one in sorted(path.iterdir()) if _is_run(one) and one.suffix != ".previous"]
-    deeper = sorted({str(one.parent) for one in path.glob(f"*/*/{receipt.FINISHED}")})
-    if not inside and deeper:
-        courses = sorted({str(Path(one).parent) for one in deeper})
-        raise UserMistake(f"{path}: no run folder; there are some one folder deeper:  hfllm report {courses[0]}")
+    if not inside and (deeper := _courses(path)):
+        raise UserMistake(f"{path}: no run folder; there are some one folder deeper:  hfllm report {deeper[0]}")
     return inside
+
+
+def _courses(path: Path) -> list[Path]:
+    """Folders in this one that are no runs and hold some."""
+    return sorted(
+        {file.parent.parent for file in path.glob(f"*/*/{receipt.FINISHED}")} - {*filter(_is_run, path.iterdir())}
+    )
 
 
 def _is_run(folder: Path) -> bool:
