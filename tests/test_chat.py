@@ -84,6 +84,14 @@ def drawn(talker: Talker, seed: int | None) -> list[int]:
     return [step.token for step in stream(talker.model, [5, 6, 7], Sampling(1.0, seed=seed), 20, set())]
 
 
+def test_a_reward_model_does_not_talk(tmp_path: Path) -> None:
+    folder = stand_in.make(tmp_path / "reward")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["Qwen3ForSequenceClassification"]}))
+    with pytest.raises(UserMistake, match="is a reward model, which gives points and does not talk"):
+        model.load(str(folder), base=False)
+
+
 def test_the_seed_decides(talker: Talker) -> None:
     assert drawn(talker, 3) == drawn(talker, 3)
     assert drawn(talker, 3) != drawn(talker, 4)

@@ -8,6 +8,7 @@ Text of the user never becomes a special token, whatever is typed."""
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,11 +141,21 @@ def load(name: str, base: bool) -> Talker:
         {"dtype": "auto", "device_map": "auto"} if torch.cuda.is_available() else {"dtype": "float32"}
     )
     tokenizer = load_tokenizer(name)
+    _refuse_reward_model(name)
     try:
         model = AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, **options).eval()
     except OSError as error:  # the library's word for a missing file, repository or network
         raise UserMistake(f"model {name!r} cannot be loaded: {error}") from error
     return Talker(model, tokenizer, base or is_base(name, tokenizer))
+
+
+def _refuse_reward_model(name: str) -> None:
+    """It would load with an output layer of random numbers, and talk."""
+    config = Path(name, "config.json")
+    written = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    kinds = written.get("architectures") or []
+    if any(kind.endswith("ForSequenceClassification") for kind in kinds):
+        raise UserMistake(f"{name} is a reward model, which gives points and does not talk: {', '.join(kinds)}")
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
