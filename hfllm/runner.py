@@ -216,12 +216,14 @@ def _heard_of_signals(child: subprocess.Popen[str], shared: _Run) -> Iterator[No
 
 @contextmanager
 def _passing_on_signals(shared: _Run) -> Iterator[None]:
-    """A terminal's Ctrl-C reaches the stages by itself, a `kill` only us. Either way they save first: we wait."""
+    """A terminal's Ctrl-C reaches the stages by itself, a `kill` only us. Either way they save first: we wait.
+
+    A first SIGINT is not passed on: from a terminal it would be the stages' second, on which they stop at once."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def pass_on(number: int, _: object) -> None:
         shared.signals.append(number)
-        if number == signal.SIGTERM or len(shared.signals) > 2:
+        if number == signal.SIGTERM or len(shared.signals) > 1:
             for child in tuple(shared.children):
                 child.send_signal(number)
 

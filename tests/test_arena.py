@@ -38,6 +38,9 @@ def undecided(completions, **columns):
 def too_few(completions, **columns):
     return [1.0]
 
+def words(completions, **columns):
+    return ["good"] * len(completions)
+
 def named(completions, *, animal, **columns):
     return [float(name in one[0]["content"]) for name, one in zip(animal, completions)]
 
@@ -440,6 +443,8 @@ def test_a_function_that_cannot_judge_is_told(settings: dict[str, Any], mine: st
     Path(settings["output_dir"], fights.FILE).unlink()
     with pytest.raises(UserMistake, match="was asked about 10 answers and gave"):
         stage.main(ArenaConfig(**settings | {"judge": f"{mine}:too_few"}))
+    with pytest.raises(UserMistake, match="it gave 'good'; points are numbers, more is better, or None"):
+        stage.main(ArenaConfig(**settings | {"judge": f"{mine}:words"}))
     settings["datasets"][0].columns = ["prompt"]
     with pytest.raises(UserMistake, match="reads the column 'animal'; the data has: prompt"):
         stage.main(ArenaConfig(**settings | {"judge": f"{mine}:named"}))

@@ -116,6 +116,8 @@ def _reward_score(name: str, rows: Sequence[Row]) -> Score:
         given = function(prompts=prompts, completions=completions, **values)
         if not isinstance(given, Sequence) or len(given) != len(answers):
             raise UserMistake(f"judge {name}: it was asked about {len(answers)} answers and gave {given!r:.60}")
+        if strange := [points for points in given if not isinstance(points, (int, float, type(None)))]:
+            raise UserMistake(f"judge {name}: it gave {strange[0]!r:.60}; points are numbers, more is better, or None")
         return given
 
     return score

@@ -208,6 +208,7 @@ class Evaluation:
         whole_file.write(folder / "results.md", tables.results(found, names))
         json_lines.write(folder / "samples.jsonl", shown)
         whole_file.write(folder / "samples.md", tables.samples(shown, names))
+        print(f"{folder}/results.md has {len(found)} numbers with their intervals, samples.md what the models said")
         return means(found)
 
     def file_of(self, name: str, measure: str) -> Path:
