@@ -6,9 +6,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from datatrove.data import Document
 
-from hfllm import chosen_rewards, cli, places, recipe, tasks, tools, web
+from hfllm import chosen_rewards, cli, named, places, recipe, tasks, tools, web
+from hfllm.evaluating import measures, probes
+from hfllm.evaluating.answering import Said
 from tests import stand_in
 
 README = (places.PACKAGE.parent / "README.md").read_text(encoding="utf-8")
@@ -115,6 +118,18 @@ def test_the_lists_of_the_readme_are_complete():
     assert set(re.findall(r"`(\w+)`", lists["tasks"])) == set(tasks.names())
     assert set(re.findall(r"`(\w+)`", lists["rewards"])) == set(chosen_rewards.names())
     assert set(tools.names()) <= set(re.findall(r"`(\w+)`", lists["tools"]))
+    assert set(re.findall(r"`(\w+)`", lists["probes"])) == set(probes.names())
+
+
+def test_a_probe_of_ones_own_works_as_written(tmp_path, monkeypatch):
+    code = README.partition("```python\n# probe.py\n")[2].partition("```")[0]
+    (tmp_path / "probe.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    block = README.partition("```yaml\n# mine/evaluate.yaml\n")[2].partition("```")[0]
+    assert list(named.problems(yaml.safe_load(block))) == []
+    measure = measures.probe("probe.py", {"words": ["please"]})
+    assert measure.judge(Said("One moment, please.", True, list), measure.rows[0]) == {"polite": 1.0}
+    assert measure.judge(Said("No.", True, list), measure.rows[1]) == {"polite": 0.0}
 
 
 def test_the_two_commands_at_the_top_are_those_that_ci_runs():
