@@ -116,7 +116,7 @@ def _wrong_columns(one: Recipe) -> list[Problem]:
 
 def _refused_by_stage(one: Recipe, wrong: set[str]) -> list[Problem]:
     """What the stage's CHECK says, without the keys whose values have another mistake already: one a key is enough."""
-    return [problem for problem in recipe.refused_by_stage(one) if problem.key not in wrong]
+    return [problem for problem in recipe.refused_by_stage(one) if recipe.root(problem.key) not in wrong]
 
 
 def _place(problem: Problem) -> float:

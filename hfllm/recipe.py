@@ -89,7 +89,13 @@ def refused_by_stage(recipe: Recipe) -> list[Problem]:
     check = vars(keys.module_of_stage(recipe.stage)).get("CHECK")
     unread = {root(problem.key) for problem in recipe.problems}
     values = {key: value for key, value in recipe.values.items() if key not in unread}
-    return [Problem(recipe.lines.get(key), key, message) for key, message in check(values)] if check else []
+    return [_place_of(recipe, key, message) for key, message in check(values)] if check else []
+
+
+def _place_of(recipe: Recipe, key: str, message: str) -> Problem:
+    """In the file, or, where the command line says otherwise, there."""
+    overridden = key in recipe.overrides
+    return Problem(None if overridden else recipe.lines.get(key), f"--{key}" if overridden else key, message)
 
 
 def root(key: str) -> str:

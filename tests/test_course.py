@@ -139,6 +139,16 @@ def test_models_and_judges_that_lead_nowhere_are_told_too():
     assert "no such file or folder" not in " ".join(messages(written[:1]))
 
 
+def test_what_the_command_line_says_is_told_as_such(capsys):
+    text = "output_dir: runs/a/arena\nmodels: [org/m, org/n]\ntasks: [{name: spelling}]\nbatch_size: 8\n"
+    write(arena=text)
+    assert main(["check", "a/arena.yaml", "--batch_size", "0"]) == 2
+    assert capsys.readouterr().err == "a/arena.yaml: --batch_size  0 is too few, write 1 or more\n"
+    write(arena=text.replace("8", "0"))
+    assert main(["check", "a/arena.yaml"]) == 2
+    assert "line 4  batch_size  0 is too few" in capsys.readouterr().err
+
+
 def test_a_single_file_may_read_what_its_neighbour_writes():
     write(sft=sft("runs/a/sft", "org/m", "runs/a/world/conversations"), world=SMALL_WORLD)
     assert names([Path("a/sft.yaml")]) == ["sft"]
