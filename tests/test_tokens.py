@@ -50,6 +50,12 @@ def test_special_tokens_in_the_text_are_special(folder: str) -> None:
     assert view.bytes == 2
 
 
+def test_a_broken_tokenizer_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text('{"model": 3}')
+    with pytest.raises(UserMistake, match=r"its tokenizer\.json is broken: "):
+        segments.view("a", str(tmp_path))
+
+
 def test_text_that_a_tokenizer_drops_is_a_segment_without_ids(tmp_path: Path) -> None:
     tokenizer = Tokenizer(models.WordLevel({"a": 0, "b": 1, "?": 2}, unk_token="?"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()

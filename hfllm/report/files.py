@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hfllm import json_lines
+from hfllm.errors import UserMistake
+
 Made = TypeVar("Made")
 Row = dict[str, Any]
 Point = tuple[float, float]
 
 # What reading a file that somebody cut or edited may raise, in our code and in that of others.
-BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, UserMistake)
 
 
 @dataclass
@@ -40,11 +43,11 @@ class Reader:
 
     def lines(self, file: Path, make: Callable[[list[Row]], Made]) -> Made | None:
         """Of a JSON Lines file; a last line that a killed run left without its end does not count."""
-        return self.read(file, lambda path: make(_rows(path.read_text(encoding="utf-8"))))
+        return self.read(file, lambda path: make(_rows(path)))
 
 
-def _rows(text: str) -> list[Row]:
-    rows = [json.loads(line) for line in text.split("\n")[:-1] if line]
+def _rows(file: Path) -> list[Row]:
+    rows = json_lines.read(file)
     if not all(isinstance(row, dict) for row in rows):
         raise ValueError("a line holds something else than {...}")
     return rows

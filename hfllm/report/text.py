@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hfllm.errors import UserMistake
 from hfllm.report import bars
 from hfllm.report.bars import Bars, Group
 from hfllm.report.blocks import Block, Facts, Piece, Section, Tokens
@@ -124,12 +123,7 @@ def _tokens(course: Course, run: Run) -> Iterator[Block]:
 def _pieces(file: Path) -> list[Piece]:
     from hfllm.tokenizing import segments
 
-    try:
-        view = segments.view(SAMPLE[:LONGEST], str(file.parent))
-    except UserMistake as mistake:
-        raise ValueError(str(mistake)) from mistake
-    except Exception as error:
-        raise ValueError(str(error)) from error
+    view = segments.view(SAMPLE[:LONGEST], str(file.parent))
     place = count()
     return [
         Piece(
