@@ -437,6 +437,14 @@ def test_a_base_model_and_a_base_judge_are_refused(settings: dict[str, Any], tmp
         stage.main(ArenaConfig(**settings | {"judge": base}))
 
 
+def test_battles_cut_within_a_character_are_read_up_to_there(tmp_path: Path) -> None:
+    battle = {"model_a": "é", "model_b": "b", "winner": "model_a"}
+    line = json.dumps(battle, ensure_ascii=False).encode()
+    file = tmp_path / "battles.jsonl"
+    file.write_bytes(line + b"\n" + line[: line.index("é".encode()) + 1])
+    assert fights.read(file) == [battle]
+
+
 def test_a_function_that_cannot_judge_is_told(settings: dict[str, Any], mine: str) -> None:
     with pytest.raises(UserMistake, match="none of 5 battles could be judged"):
         stage.main(ArenaConfig(**settings | {"judge": f"{mine}:undecided"}))

@@ -114,10 +114,10 @@ def read(file: Path) -> list[Row]:
 def _rows(file: Path) -> list[Any]:
     """A last line without its end may be half a line of a run that was cut off, or a whole one of another's file."""
     try:
-        whole, _, rest = file.read_text(encoding="utf-8").rpartition("\n")
-        rows = [json.loads(text) for text in whole.split("\n") if text.strip()]
+        whole, _, rest = file.read_bytes().rpartition(b"\n")  # bytes: the cut may go through a character
+        rows = [json.loads(text.decode("utf-8")) for text in whole.split(b"\n") if text.strip()]
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserMistake(f"{file}: no JSON Lines: {error}") from error
-    with suppress(json.JSONDecodeError):
-        rows += [json.loads(rest)] if rest.strip() else []
+    with suppress(json.JSONDecodeError, UnicodeDecodeError):
+        rows += [json.loads(rest.decode("utf-8"))] if rest.strip() else []
     return rows
