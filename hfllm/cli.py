@@ -8,10 +8,8 @@ import argparse
 import json
 import logging
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +19,9 @@ from hfllm.errors import EXIT_INTERRUPTED, EXIT_MISTAKE, UserMistake
 if TYPE_CHECKING:
     from hfllm.course import Step
     from hfllm.mistakes import Problem
-    from hfllm.recipe import Recipe
 
 DESCRIPTION = "From web text to a chat model: every stage a YAML recipe."
 EXIT_BROKEN_PIPE = 141  # what a shell gives for a process that died of SIGPIPE: 128 + 13
-SCHEMA_FOLDER = ".schema"  # each shipped recipe's first line points an editor there
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +51,7 @@ def run(options: argparse.Namespace, overrides: list[str]) -> int:
     """Run a course: sort, plan, and start what is not up to date."""
     from rich.console import Console
 
-    from hfllm import course, runner
+    from hfllm import course, recipe_folders, runner
 
     files = course.recipe_files(options.path)
     if overrides and len(files) > 1:
@@ -65,7 +61,7 @@ def run(options: argparse.Namespace, overrides: list[str]) -> int:
     recipes, problems = course.check(files, overrides)
     if problems:
         return _show_problems(problems)
-    _refresh_schemas(recipes)
+    recipe_folders.refresh_schemas(recipes)
     steps = _selected(course.plan(recipes, fresh=options.fresh), options)
     console = Console(highlight=False)
     runner.show_plan(steps, options.launch, console)
@@ -74,7 +70,7 @@ def run(options: argparse.Namespace, overrides: list[str]) -> int:
 
 def check(options: argparse.Namespace, overrides: list[str]) -> int:
     """Find every mistake in recipes, without loading anything."""
-    from hfllm import course
+    from hfllm import course, recipe_folders
 
     files = course.recipe_files(options.path)
     if overrides and len(files) > 1:
@@ -83,18 +79,19 @@ def check(options: argparse.Namespace, overrides: list[str]) -> int:
     if problems:
         return _show_problems(problems)
     course.plan(recipes)
-    _refresh_schemas(recipes)
+    recipe_folders.refresh_schemas(recipes)
     print(f"{len(recipes)} recipe(s), no mistake found")
     return 0
 
 
 def show_keys(options: argparse.Namespace, rest: list[str]) -> int:
     """Show the keys of a stage, or write their JSON schema."""
-    from hfllm import keys, mistakes
+    from hfllm import keys, mistakes, recipe_folders
 
     _no_rest(rest)
     if options.write_schemas:
-        return _write_schemas(Path(options.write_schemas))
+        recipe_folders.write_schemas(Path(options.write_schemas))
+        return 0
     known = ", ".join(keys.stages())
     if options.stage is None:
         raise UserMistake(f"hfllm keys: name a stage, as in  hfllm keys sft  ; there are {known}")
@@ -112,26 +109,10 @@ def show_keys(options: argparse.Namespace, rest: list[str]) -> int:
 
 def copy(options: argparse.Namespace, rest: list[str]) -> int:
     """Put a shipped recipe folder where it can be edited; its outputs go to runs/NEW."""
-    from hfllm import mistakes, places
+    from hfllm import recipe_folders
 
     _no_rest(rest)
-    source, target = places.folder("recipes") / Path(options.name).name, Path(options.target)
-    if not source.is_dir():
-        known = sorted(
-            folder.name for folder in places.folder("recipes").iterdir() if folder.is_dir() and folder.name[0] != "."
-        )
-        raise UserMistake(
-            f"{options.name}: no such recipe folder; there are {', '.join(known)}{mistakes.near(options.name, known)}"
-        )
-    if target.exists():
-        raise UserMistake(f"{target}: exists already; nothing was copied")
-    shutil.copytree(source, target)
-    for file in [*target.glob("*.yaml"), *target.glob("*.md")]:
-        text = file.read_text(encoding="utf-8").replace(f"runs/{source.name}/", f"runs/{target.name}/")
-        file.write_text(text.replace(f"recipes/{source.name}", str(target)), encoding="utf-8")
-    _write_schemas(target / SCHEMA_FOLDER)
-    count = len(list(target.glob("*.yaml")))
-    print(f"{target}: {count} recipes that write to runs/{target.name}. Next:  hfllm run {target}")
+    recipe_folders.copy(options.name, Path(options.target))
     return 0
 
 
@@ -284,34 +265,6 @@ def _show_problems(problems: dict[Path, list[Problem]]) -> int:
     for file, found in problems.items():
         print(recipe.report(file, found), file=sys.stderr)
     return EXIT_MISTAKE
-
-
-def _write_schemas(folder: Path) -> int:
-    from hfllm import keys
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for stage in keys.stages():
-        (folder / f"{stage}.json").write_text(_schema_text(stage), encoding="utf-8")
-    print(f"{folder}: the JSON schemas of {', '.join(keys.stages())}")
-    return 0
-
-
-def _schema_text(stage: str) -> str:
-    from hfllm import keys
-
-    return json.dumps(keys.schema_of_stage(stage), indent=1) + "\n"
-
-
-def _refresh_schemas(recipes: Sequence[Recipe]) -> None:
-    """Write the schemas that the first lines of recipes name, where they are missing or of other versions."""
-    for recipe in recipes:
-        file = recipe.path.parent / SCHEMA_FOLDER / f"{recipe.stage}.json"
-        text = _schema_text(recipe.stage)
-        names_it = f"{SCHEMA_FOLDER}/{file.name}" in recipe.path.read_text(encoding="utf-8").partition("\n")[0]
-        if names_it and (not file.exists() or file.read_text(encoding="utf-8") != text):
-            with suppress(OSError):  # an installed package may lie where its user cannot write: no completion there
-                file.parent.mkdir(exist_ok=True)
-                file.write_text(text, encoding="utf-8")
 
 
 def _no_rest(rest: list[str]) -> None:

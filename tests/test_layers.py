@@ -13,7 +13,20 @@ PACKAGE = Path(hfllm.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {"torch", "transformers", "trl", "datasets", "peft", "accelerate"}
 LIGHT = [
-    *("cli", "recipe", "keys", "key_table", "mistakes", "renamed", "course", "launch", "receipt", "runner", "progress"),
+    *(
+        "cli",
+        "recipe",
+        "keys",
+        "key_table",
+        "mistakes",
+        "renamed",
+        "course",
+        "launch",
+        "receipt",
+        "runner",
+        "progress",
+        "recipe_folders",
+    ),
     *("errors", "data", "models", "places", "card", "processes", "labels", "untrusted"),
     *("arena", "json_lines", "knowledge"),
     *("answers", "rewards", "chosen_rewards", "completion", "user_file", "audit", "sandbox", "generate", "verify"),
